@@ -1,0 +1,1 @@
+"""The choices of an experiment, shipped inside the wheel as ``fewrec_cli.configs``."""

@@ -1,0 +1,43 @@
+"""Files that are either whole or absent."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fewrec_cli.core.errors import RunFolderError
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; rename it to ``path`` when the block succeeds.
+
+    An exception, Ctrl-C included, removes the unfinished file and leaves ``path`` as it was.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder with its parents.
+
+    Raises:
+        RunFolderError: It cannot be created or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise RunFolderError(
+            f"cannot create the folder {path}: {fault.strerror}",
+            "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
+        ) from fault
+    if not os.access(path, os.W_OK):
+        raise RunFolderError(
+            f"cannot write into the folder {path}",
+            "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
+        )
+    return path

@@ -1,0 +1,130 @@
+"""What a data set is once read, and what a reader must offer."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fewrec_cli.core.errors import ShapeError
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.types import Field, FloatArray, IdArray, IntArray, Interactions, Scale
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file that was read, as it goes into the manifest.
+
+    Attributes:
+        name: File name without its folder.
+        size: Bytes.
+        sha256: Hex digest of the content.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader did that a user must be able to see: dropped, merged, recognised.
+
+    Attributes:
+        subject: One or two words, e.g. ``duplicates`` or ``items``.
+        count: How many rows (users, items) it concerns.
+        text: One line in plain words.
+    """
+
+    subject: str
+    count: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in memory: interactions, attributes, and where they come from.
+
+    Attributes:
+        name: For tables and folders, e.g. ``movielens-100k``.
+        interactions: One row per (user, item) pair, in file order.
+        user_ids: Ids as found in the files, ``(n_users,)``.
+        item_ids: Ids as found in the files, ``(n_items,)``; every item has at least one row.
+        user_fields: Attributes of the users, each ``n_users`` rows long.
+        item_fields: Attributes of the items, each ``n_items`` rows long.
+        scale: Rating levels, or None for implicit data (all ratings are 1).
+        positive: A rating of at least this (stars) counts as liked.
+        hash: Hex digest of everything above that a figure depends on.
+        item_year: Year of release, 0 where unknown, ``(n_items,)``, or None.
+        item_text: One text per item, or None.
+        user_text: One text per user, or None.
+        sources: The files that were read.
+        notes: What was dropped, merged or recognised.
+        oracle: Noise-free planted rating (stars), ``(n_users, n_items)``; generated data only.
+    """
+
+    name: str
+    interactions: Interactions
+    user_ids: IdArray
+    item_ids: IdArray
+    user_fields: tuple[Field, ...]
+    item_fields: tuple[Field, ...]
+    scale: Scale | None
+    positive: float
+    hash: str
+    item_year: IntArray | None = None
+    item_text: tuple[str, ...] | None = None
+    user_text: tuple[str, ...] | None = None
+    sources: tuple[SourceFile, ...] = ()
+    notes: tuple[Note, ...] = ()
+    oracle: FloatArray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for side, count in (("user", self.n_users), ("item", self.n_items)):
+            for attribute in getattr(self, f"{side}_fields"):
+                if len(attribute) != count:
+                    raise ShapeError(
+                        f"{side} field {attribute.name} has {len(attribute):,} rows for "
+                        f"{count:,} {side}s",
+                        f"give one row per {side}",
+                    )
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, the size of the catalogue."""
+        return len(self.item_ids)
+
+    @property
+    def implicit(self) -> bool:
+        """Whether rows only say that an interaction happened."""
+        return self.scale is None
+
+    def rows_per_user(self) -> IntArray:
+        """Return the number of interactions of each user, ``(n_users,)``."""
+        return np.bincount(self.interactions.user, minlength=self.n_users).astype(np.int64)
+
+
+class DataSource(ABC):
+    """A reader: the class behind one yaml of ``configs/data``.
+
+    Constructors take keyword-only arguments, one per key of the yaml, and do no work.
+    """
+
+    @abstractmethod
+    def load(self, reporter: Reporter) -> Dataset:
+        """Read, check and index the data.
+
+        Args:
+            reporter: Told of long work (progress) and of nothing else; what was dropped or
+                recognised goes into ``Dataset.notes``.
+
+        Returns:
+            The data set; the same files give the same result, row for row.
+
+        Raises:
+            DataError: A file is missing, broken, or not what the config promises.
+        """

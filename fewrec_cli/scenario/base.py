@@ -1,0 +1,109 @@
+"""What a scenario decides: who is cold, what may be pretrained on, and how tasks are cut."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from fewrec_cli.core.types import BoolArray, IntArray
+from fewrec_cli.data.base import Dataset, Note
+
+
+@dataclass(frozen=True)
+class TaskPool:
+    """Tasks before a draw: each has rows from which support and query are drawn.
+
+    Attributes:
+        user: The user each task belongs to, ``(tasks,)``.
+        offsets: Task t owns ``rows[offsets[t]:offsets[t + 1]]``, ``(tasks + 1,)``.
+        rows: Row numbers into ``Dataset.interactions``, ``(n,)``.
+        history: Rows of pretraining that adaptation sees besides every support (the known past
+            of an existing user), in the same form as ``rows`` with ``history_offsets``; empty
+            bags where the scenario keeps the past out.
+        history_offsets: ``(tasks + 1,)``.
+    """
+
+    user: IntArray
+    offsets: IntArray
+    rows: IntArray
+    history: IntArray
+    history_offsets: IntArray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A data set cut by a scenario; made once per run, the same for every draw.
+
+    Attributes:
+        train: Rows of ``Dataset.interactions`` that pretraining may see, ``(n,)``, ascending.
+        valid: Tasks on which steps, step sizes and blends are chosen.
+        test: Tasks that make the table.
+        known_users: Whether each user has rows in ``train``, ``(n_users,)``.
+        known_items: Whether each item has rows in ``train``, ``(n_items,)``.
+        notes: Who was held out and who was dropped, with counts.
+    """
+
+    train: IntArray
+    valid: TaskPool
+    test: TaskPool
+    known_users: BoolArray
+    known_items: BoolArray
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """All tasks of one draw, padded with -1: row numbers into ``Dataset.interactions``.
+
+    Attributes:
+        draw: Number of the draw, from 0.
+        user: ``(tasks,)``.
+        support: In the order of the draw: the first n columns are the n-shot support, so supports
+            of growing shots are nested, ``(tasks, longest support)``.
+        query: The same for all shots, ``(tasks, query)``.
+        history: Rows that adaptation sees besides the support, ``(tasks, longest history)``.
+    """
+
+    draw: int
+    user: IntArray
+    support: IntArray
+    query: IntArray
+    history: IntArray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+class Scenario(ABC):
+    """A way of cutting tasks out of interactions: the class behind a yaml of ``configs/scenario``.
+
+    Attributes:
+        shots: Support size of the headline row.
+        query: Query interactions per task.
+        draws: Draws of support and query; the cold set is the same in all of them.
+        curve: Support sizes of the shot curve in ascending order; None stands for all.
+    """
+
+    shots: int | None
+    query: int
+    draws: int
+    curve: tuple[int | None, ...]
+
+    @abstractmethod
+    def split(self, dataset: Dataset) -> Split:
+        """Decide who is cold and cut the data.
+
+        Raises:
+            ScenarioError: No user or no item is left on one side, or too few interactions for
+                ``shots`` + ``query`` in every task.
+        """
+
+    @abstractmethod
+    def draw(self, pool: TaskPool, number: int) -> Episodes:
+        """Draw support and query of every task.
+
+        Args:
+            pool: Tasks of one split.
+            number: Number of the draw; the same number gives the same episodes.
+        """

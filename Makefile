@@ -1,0 +1,48 @@
+# Everything a newcomer or a build machine calls. `make` alone prints the list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+PYTHON ?= python3
+WORKERS ?= 2
+
+.PHONY: help demo setup lint test test-slow test-all data clean
+
+help: ## Print this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+demo: $(STAMP) ## Set everything up, then run the main job on generated data
+	@$(BIN)/fewrec train strategy=maml data=synthetic
+
+setup: $(STAMP) ## Make .venv and install the package with all pinned dependencies
+
+# The stamp is written last, so an installation that fails half-way is taken up again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "make: $(PYTHON) is not Python 3.11 or newer; name one with: make setup PYTHON=python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV), a few minutes the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -e '.[dev]' -c constraints.txt
+	@touch $@
+
+lint: $(STAMP) ## Check style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: $(STAMP) ## Run the unmarked tests (under 2 minutes on 2 cores) and print the coverage
+	@$(PYTEST) -n $(WORKERS) -m "not slow and not gpu" --cov --cov-report=term:skip-covered
+
+test-slow: $(STAMP) ## Run the slow tests
+	@$(PYTEST) -n $(WORKERS) -m "slow and not gpu"
+
+test-all: $(STAMP) ## Run every test; those that need a GPU are skipped without one
+	@$(PYTEST) -n $(WORKERS) --cov --cov-report=term:skip-covered
+
+clean: ## Remove what can be rebuilt; never touches outputs/ nor data/
+	@rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find fewrec_cli configs tests scripts -type d -name __pycache__ -prune -exec rm -rf {} +

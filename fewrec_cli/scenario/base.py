@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
+from fewrec_cli.scenario.bags import pad
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class TaskPool:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @cached_property
+    def padded_history(self) -> IntArray:
+        """``history`` filled up with -1, one array for all draws, ``(tasks, longest history)``."""
+        table = pad(self.history_offsets, self.history)
+        table.flags.writeable = False
+        return table
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,16 @@ class Scenario(ABC):
         query: Query interactions per task.
         draws: Draws of support and query; the cold set is the same in all of them.
         curve: Support sizes of the shot curve in ascending order; None stands for all.
+        candidates: What is ranked: ``query``, ``sampled:N`` or ``catalogue``.
+        seed: Decides who is cold and what is drawn; not the seed of the run.
     """
 
     shots: int | None
     query: int
     draws: int
     curve: tuple[int | None, ...]
+    candidates: str
+    seed: int
 
     @abstractmethod
     def split(self, dataset: Dataset) -> Split:

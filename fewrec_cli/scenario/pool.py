@@ -1,0 +1,146 @@
+"""Task pools: rows of interactions grouped by user, in compressed form (CSR)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fewrec_cli.core.errors import ScenarioError
+from fewrec_cli.core.types import BoolArray, IntArray
+from fewrec_cli.data.base import Dataset, Note
+from fewrec_cli.scenario.bags import group, take
+from fewrec_cli.scenario.base import Split, TaskPool
+from fewrec_cli.scenario.rules import TaskRules
+
+NO_ROWS: IntArray = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Disjoint rows of ``Dataset.interactions`` for each purpose.
+
+    Attributes:
+        train: Rows that pretraining may see, ``(n,)``, ascending.
+        valid: Rows of the validation tasks, ``(n,)``.
+        test: Rows of the tasks that make the table, ``(n,)``.
+        notes: Who was held out, with counts.
+    """
+
+    train: IntArray
+    valid: IntArray
+    test: IntArray
+    notes: tuple[Note, ...]
+
+
+def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -> Split:
+    """Group the rows of a cut into tasks and drop the users whom the rules leave out.
+
+    Args:
+        dataset: The data that ``cut`` numbers the rows of.
+        cut: Rows for each purpose.
+        rules: How many rows a task needs.
+        history: Whether a task also holds its user's rows in ``cut.train``.
+
+    Raises:
+        ScenarioError: Nothing to pretrain on, no task left, or a short history where
+            ``short_history=error``.
+    """
+    if not len(cut.train):
+        raise ScenarioError(
+            f"no interaction of {len(dataset.interactions):,} is left to pretrain on",
+            "lower scenario.fraction or scenario.validation, or give more data",
+        )
+    past = cut.train if history else NO_ROWS
+    test, dropped = _keep(build_pool(dataset, cut.test, past), rules, "test", dataset)
+    notes = [*cut.notes, *dropped]
+    valid = empty_pool()
+    if rules.validation is not None:
+        valid, dropped = _keep(build_pool(dataset, cut.valid, past), rules, "validation", dataset)
+        notes += dropped
+    rows = dataset.interactions
+    return Split(
+        train=cut.train,
+        valid=valid,
+        test=test,
+        known_users=np.bincount(rows.user[cut.train], minlength=dataset.n_users) > 0,
+        known_items=np.bincount(rows.item[cut.train], minlength=dataset.n_items) > 0,
+        notes=tuple(notes),
+    )
+
+
+def empty_pool() -> TaskPool:
+    """Return a pool without tasks."""
+    start = np.zeros(1, dtype=np.int64)
+    return TaskPool(NO_ROWS, start, NO_ROWS, NO_ROWS, start)
+
+
+def build_pool(dataset: Dataset, rows: IntArray, past: IntArray) -> TaskPool:
+    """Make one task of each user who has a row.
+
+    Args:
+        dataset: The data that the rows are numbers into.
+        rows: Rows to draw support and query from, ``(n,)``.
+        past: Rows of pretraining that the tasks hold as history, ``(m,)``; other users' are left.
+    """
+    user = dataset.interactions.user
+    users = np.unique(user[rows])
+    offsets, grouped = group(user, rows, users)
+    has_task = np.zeros(dataset.n_users, dtype=bool)
+    has_task[users] = True
+    history_offsets, history = group(user, past[has_task[user[past]]], users)
+    return TaskPool(users, offsets, grouped, history, history_offsets)
+
+
+def select_tasks(pool: TaskPool, keep: BoolArray) -> TaskPool:
+    """Return the tasks where ``keep`` is true, ``(tasks,)``, in their order."""
+    offsets, rows = take(pool.offsets, pool.rows, keep)
+    history_offsets, history = take(pool.history_offsets, pool.history, keep)
+    return TaskPool(pool.user[keep], offsets, rows, history, history_offsets)
+
+
+def _keep(
+    pool: TaskPool, rules: TaskRules, name: Literal["test", "validation"], dataset: Dataset
+) -> tuple[TaskPool, list[Note]]:
+    """Drop the tasks that are too short or too long, and say how many."""
+    counts = np.diff(pool.offsets)
+    word = "interactions" if dataset.implicit else "ratings"
+    of = f"of {len(pool):,} users with {name} {word}"
+    short, notes = counts < rules.needed, []
+    if short.any():
+        what = f"{short.sum():,} {of} have fewer than {rules.needed} {word}, {rules.reason}"
+        if rules.short_history == "error":
+            raise ScenarioError(
+                what, "lower scenario.shots, or drop them with scenario.short_history=drop"
+            )
+        notes.append(Note("short history", int(short.sum()), f"{what}: dropped"))
+    long = np.zeros_like(short)
+    if rules.max_interactions is not None:
+        long = counts > rules.max_interactions
+        limit = f"more than {rules.max_interactions} {word} (scenario.max_interactions)"
+        if long.any():
+            notes.append(
+                Note("long history", int(long.sum()), f"{long.sum():,} {of} have {limit}: dropped")
+            )
+    kept = select_tasks(pool, ~(short | long))
+    if not len(kept):
+        raise _no_task(pool, rules, name, word)
+    notes.append(Note(f"{name} tasks", len(kept), f"{len(kept):,} {name} tasks"))
+    return kept, notes
+
+
+def _no_task(pool: TaskPool, rules: TaskRules, name: str, word: str) -> ScenarioError:
+    most = int(np.diff(pool.offsets).max()) if len(pool) else 0
+    range_ = f"{rules.needed} or more {word}, {rules.reason}"
+    if rules.max_interactions is not None:
+        range_ = f"{rules.needed} to {rules.max_interactions} {word}"
+    problem = (
+        f"no {name} task is left: none of {len(pool):,} users with {name} {word} has {range_} "
+        f"(longest: {most})"
+    )
+    if name == "validation":
+        return ScenarioError(
+            problem,
+            "raise scenario.validation, lower scenario.shots or scenario.query, "
+            "or do without: scenario.validation=null",
+        )
+    return ScenarioError(problem, "lower scenario.shots or scenario.query, or give more data")

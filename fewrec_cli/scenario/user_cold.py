@@ -1,0 +1,94 @@
+"""Users who were never seen: all rows of cold users become tasks."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
+from fewrec_cli.scenario.cold import ColdChoice
+from fewrec_cli.scenario.episode import draw_episodes
+from fewrec_cli.scenario.pool import Cut, make_split
+from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+
+
+class UserCold(Scenario):
+    """Cold users by fraction and seed, or by list; pretraining sees the other users' rows.
+
+    Args:
+        by: What decides who is cold.
+        fraction: Share of cold users, in (0, 1); read where ``by`` is ``fraction``.
+        users: File of cold user ids, one per line; read where ``by`` is ``list``.
+        seed: Decides who is cold and every draw; the run's seed changes neither.
+        shots: Support size of the headline row; 0 is the unadapted score.
+        query: Query interactions per task.
+        draws: Draws of support and query.
+        min_interactions: Rows a task needs, or None for shots + query.
+        max_interactions: Rows a task has at most, or None.
+        candidates: ``query``, ``sampled:N`` or ``catalogue``.
+        curve: Support sizes of the shot curve.
+        validation: Further share of users held out as validation tasks, or None.
+        short_history: What happens to users below ``min_interactions``.
+
+    Raises:
+        FewrecError: A value is out of range; several are reported together.
+    """
+
+    def __init__(
+        self,
+        *,
+        by: Literal["fraction", "list"],
+        fraction: float,
+        users: str | None,
+        seed: int,
+        shots: int | Literal["all"],
+        query: int,
+        draws: int,
+        min_interactions: int | None,
+        max_interactions: int | None,
+        candidates: str,
+        curve: Sequence[int | Literal["all"]],
+        validation: float | None,
+        short_history: Literal["drop", "error"],
+    ) -> None:
+        self.rules = TaskRules(
+            seed=seed,
+            shots=shots,
+            query=query,
+            draws=draws,
+            min_interactions=min_interactions,
+            max_interactions=max_interactions,
+            candidates=candidates,
+            curve=curve,
+            validation=validation,
+            short_history=short_history,
+        )
+        self.choice = ColdChoice(
+            side="user",
+            key="by",
+            by=by,
+            fraction=fraction,
+            year=None,
+            listed=users,
+            validation=validation,
+            seed=seed,
+        )
+        raise_faults([*self.choice.faults(), *self.rules.faults()])
+        adopt(self, self.rules)
+
+    def split(self, dataset: Dataset) -> Split:
+        """Hold out all rows of cold and of validation users."""
+        users = self.choice.choose(dataset)
+        user = dataset.interactions.user
+        cut = Cut(
+            train=np.flatnonzero(users.warm[user]),
+            valid=np.flatnonzero(users.valid[user]),
+            test=np.flatnonzero(users.cold[user]),
+            notes=users.notes,
+        )
+        return make_split(dataset, cut, self.rules, history=False)
+
+    def draw(self, pool: TaskPool, number: int) -> Episodes:
+        """Draw support and query of every task; see ``draw_episodes``."""
+        return draw_episodes(pool, number, query=self.query, seed=self.seed)

@@ -13,7 +13,7 @@ WORKERS ?= 2
 .PHONY: help demo setup lint test test-slow test-all data clean
 
 help: ## Print this list
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Set everything up, then run the main job on generated data
 	@$(BIN)/fewrec train strategy=maml data=synthetic
@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "make: $(PYTHON) is not Python 3.11 or newer; name one with: make setup PYTHON=python3.11" >&2; exit 1; }
 	@echo "installing into $(VENV), a few minutes the first time"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -e '.[dev]' -c constraints.txt
 	@touch $@
 

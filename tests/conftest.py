@@ -18,8 +18,8 @@ if str(GUARD) not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
     os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *inherited])
 
 from fewrec_cli.data.base import Dataset  # noqa: E402 - after the environment is set
-from tests.contracts import planted_dataset  # noqa: E402
 from tests.guard import sitecustomize  # noqa: E402, F401 - refuses the network from here on
+from tests.planted import planted_dataset  # noqa: E402
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

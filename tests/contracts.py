@@ -9,54 +9,22 @@ the methods that raise ``NotImplementedError``::
 """
 
 import inspect
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.core.types import Field, Interactions, Scale
+from fewrec_cli.core.types import FloatArray
 from fewrec_cli.data.base import Dataset, DataSource
-
-
-def planted_dataset(
-    *, users: int = 80, items: int = 48, rows_per_user: int = 24, groups: int = 4, seed: int = 0
-) -> Dataset:
-    """Return a data set in which users belong to hidden groups, so the right ranking is known.
-
-    A user gives about 4.5 stars to the items of the own group and about 2 to all others. The items'
-    groups stand in the item field ``genre``; the users' groups stand nowhere: only a support tells.
-    """
-    rng = np.random.default_rng(seed)
-    user_group = np.arange(users) % groups
-    item_group = np.arange(items) % groups
-    likes = user_group[:, None] == item_group[None, :]
-    oracle = np.where(likes, 4.5, 2.0) + rng.normal(0.0, 0.2, (1, items))
-    chosen = [np.sort(rng.choice(items, rows_per_user, replace=False)) for _ in range(users)]
-    user = np.repeat(np.arange(users), rows_per_user)
-    item = np.concatenate(chosen)
-    noisy = oracle[user, item] + rng.normal(0.0, 0.3, len(user))
-    rating = np.clip(np.round(noisy), 1.0, 5.0)
-    return Dataset(
-        name="planted",
-        interactions=Interactions(user, item, rating, np.arange(len(user))),
-        user_ids=np.arange(users) + 1,
-        item_ids=np.arange(items) + 1,
-        user_fields=(categorical("band", rng.integers(0, 2, users), ("young", "old")),),
-        item_fields=(categorical("genre", item_group, tuple(f"g{g}" for g in range(groups))),),
-        scale=Scale(1.0, 5.0),
-        positive=4.0,
-        hash=f"planted-{seed}",
-        oracle=oracle,
-    )
-
-
-def categorical(name: str, codes: np.ndarray, vocabulary: tuple[str, ...]) -> Field:
-    """Return a field with one value per row."""
-    rows = len(codes)
-    return Field(
-        name, "categorical", vocabulary, np.arange(rows + 1), codes.astype(np.int64), np.ones(rows)
-    )
+from fewrec_cli.metric.base import NoPositive, RankedLists
+from tests.planted import planted_dataset
 
 
 def constructor_keys(cls: type) -> list[str]:
@@ -174,3 +142,220 @@ def folder_content(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+class MetricContract:
+    """What every figure of ranked lists keeps; higher is better."""
+
+    lowest: ClassVar[float] = 0.0
+    highest: ClassVar[float] = 1.0
+
+    def figure(self, lists: RankedLists, k: int, no_positive: NoPositive) -> FloatArray:
+        """Return the metric of each task, ``(tasks,)``, NaN where it is undefined."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def lists(self) -> RankedLists:
+        """Fifty lists of 12 candidates in random order, the last 20 of them 9 long."""
+        rng = np.random.default_rng(0)
+        rating = rng.integers(1, 6, (50, 12)).astype(float)
+        rating[:, 0], rating[:, 1] = 5.0, 1.0  # both kinds in every list
+        mask = np.ones(rating.shape, dtype=bool)
+        mask[30:, 9:] = False
+        score = rng.permuted(np.tile(np.arange(12.0), (50, 1)), axis=1)
+        return RankedLists(score=score, rating=rating, relevant=rating >= 4, mask=mask)
+
+    def test_figures_are_one_per_task_and_in_range(self, lists: RankedLists) -> None:
+        for k in (1, 3, 10):
+            found = self.figure(lists, k, "skip")
+            assert found.shape == (50,)
+            assert (found >= self.lowest).all()
+            assert (found <= self.highest + 1e-12).all()
+
+    def test_no_order_beats_the_oracle(self, lists: RankedLists) -> None:
+        oracle = self.figure(replace(lists, score=lists.rating), 5, "skip")
+        assert (oracle >= self.figure(lists, 5, "skip") - 1e-12).all()
+        worst = self.figure(replace(lists, score=-lists.rating), 5, "skip")
+        assert (oracle >= worst - 1e-12).all()
+        assert oracle.mean() > worst.mean()
+
+    def test_a_constant_score_is_worth_a_random_order(self) -> None:
+        rng = np.random.default_rng(1)
+        rating = np.tile([5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0], (4000, 1))
+        lists = RankedLists(
+            score=np.zeros(rating.shape),
+            rating=rating,
+            relevant=rating >= 4,
+            mask=np.ones(rating.shape, dtype=bool),
+        )
+        constant = self.figure(lists, 3, "skip")
+        random = self.figure(replace(lists, score=rng.random(rating.shape)), 3, "skip")
+        error = np.hypot(constant.std(), random.std()) / np.sqrt(len(rating))
+        assert abs(constant.mean() - random.mean()) <= 4 * error + 1e-12
+
+    def test_order_and_unit_of_the_scores_do_not_matter(self, lists: RankedLists) -> None:
+        expected = self.figure(lists, 5, "skip")
+        scaled = self.figure(replace(lists, score=100 * lists.score - 7), 5, "skip")
+        np.testing.assert_allclose(scaled, expected)
+        turned = {
+            part.name: np.ascontiguousarray(getattr(lists, part.name)[:, ::-1])
+            for part in fields(lists)
+            if getattr(lists, part.name) is not None
+        }
+        np.testing.assert_allclose(self.figure(RankedLists(**turned), 5, "skip"), expected)
+
+    def test_padding_changes_nothing(self, lists: RankedLists) -> None:
+        def wider(cells: np.ndarray, value: float) -> np.ndarray:
+            return np.pad(cells, ((0, 0), (0, 3)), constant_values=value)
+
+        padded = RankedLists(
+            score=wider(lists.score, 99.0),
+            rating=wider(lists.rating, 5.0),
+            relevant=wider(lists.relevant, True),
+            mask=wider(lists.mask, False),
+        )
+        np.testing.assert_allclose(self.figure(padded, 5, "skip"), self.figure(lists, 5, "skip"))
+
+    def test_a_cut_beyond_the_list_is_the_whole_list(self, lists: RankedLists) -> None:
+        whole = self.figure(lists, 12, "skip")
+        np.testing.assert_allclose(self.figure(lists, 40, "skip"), whole)
+
+    def test_a_task_without_a_positive_follows_the_policy(self, lists: RankedLists) -> None:
+        nothing = np.zeros_like(lists.rating)
+        barren = replace(lists, rating=nothing, relevant=nothing.astype(bool))
+        assert np.isnan(self.figure(barren, 5, "skip")).all()
+        assert (self.figure(barren, 5, "zero") == 0).all()
+        assert (self.figure(barren, 5, "one") == 1).all()
+
+    @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+    def test_broken_scores_are_an_error(self, lists: RankedLists, broken: float) -> None:
+        score = lists.score.copy()
+        score[3, 2] = broken
+        with pytest.raises(RunError, match="NaN or infinite"):
+            self.figure(replace(lists, score=score), 5, "skip")
+
+    def test_arguments_are_left_as_they_were(self, lists: RankedLists) -> None:
+        before = {part.name: getattr(lists, part.name) for part in fields(lists)}
+        copies = {name: None if cells is None else cells.copy() for name, cells in before.items()}
+        self.figure(lists, 5, "skip")
+        for name, cells in before.items():
+            np.testing.assert_array_equal(cells, copies[name])
+
+
+class BackboneContract:
+    """What every backbone keeps; its subclass says how to make a small one."""
+
+    def backbone(self) -> Backbone:
+        """Return a new backbone, not yet prepared."""
+        raise NotImplementedError
+
+    def ready(self, seed: int = 0) -> Backbone:
+        """Return a backbone prepared on planted data, in evaluation mode."""
+        torch.manual_seed(seed)
+        backbone = self.backbone()
+        dataset = planted_dataset()
+        backbone.prepare(dataset, dataset.interactions)
+        return backbone.eval()
+
+    @pytest.fixture
+    def users(self) -> Tensor:
+        """Five users, ``(5,)``."""
+        return torch.arange(5)
+
+    @pytest.fixture
+    def items(self) -> Tensor:
+        """Seven items for each of five users, ``(5, 7)``."""
+        return torch.arange(35).reshape(5, 7)
+
+    def test_constructor_takes_keywords_without_defaults(self) -> None:
+        constructor_keys(type(self.backbone()))
+
+    def test_scores_are_finite_and_one_per_row(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        scores = backbone(users, items)
+        assert scores.shape == items.shape
+        assert torch.isfinite(scores).all()
+        assert backbone(users[0], items[0]).shape == items[0].shape
+
+    def test_the_head_scores_what_encode_returns(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        features = backbone.encode(users, items)
+        torch.testing.assert_close(backbone.head(features), backbone(users, items))
+
+    def test_a_row_does_not_depend_on_its_neighbours(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        whole = backbone(users, items)
+        for task in range(len(users)):
+            alone = backbone(users[task], items[task, 3:4])
+            torch.testing.assert_close(whole[task, 3:4], alone)
+
+    def test_scoring_leaves_the_weights_untouched(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        before = {name: value.clone() for name, value in backbone.state_dict().items()}
+        backbone(users, items).sum().backward()
+        for name, value in backbone.state_dict().items():
+            torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+    def test_same_seed_gives_the_same_scores(self, users: Tensor, items: Tensor) -> None:
+        first, again, other = self.ready(3), self.ready(3), self.ready(4)
+        assert torch.equal(first(users, items), again(users, items))
+        assert not torch.equal(first.encode(users, items), other.encode(users, items))
+
+    def test_a_loaded_backbone_scores_as_the_saved_one(
+        self, users: Tensor, items: Tensor, tmp_path: Path
+    ) -> None:
+        saved, other = self.ready(0), self.ready(1)
+        torch.save(saved.state_dict(), tmp_path / "weights.pt")
+        other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+        assert torch.equal(other(users, items), saved(users, items))
+
+    def test_the_head_is_linear_in_its_last_layer(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        features = backbone.encode(users, items)
+        offset, design = backbone.head.linear_view(features)
+        weights = backbone.head.linear_weights()
+        torch.testing.assert_close(offset + design @ weights, backbone.head(features))
+        parameters = dict(backbone.head.named_parameters())
+        for name, value in backbone.head.from_linear(weights).items():
+            torch.testing.assert_close(value, parameters[name])
+        stacked = backbone.head.from_linear(weights.expand(3, -1))
+        assert all(value.shape == (3, *parameters[n].shape) for n, value in stacked.items())
+
+    @pytest.mark.parametrize("which", ["head", "last", "bias", "all"])
+    def test_adapted_sets_name_parameters(self, which: str) -> None:
+        backbone = self.ready()
+        names = backbone.adapted_names(which)  # type: ignore[arg-type]
+        assert names
+        assert set(names) <= {name for name, _ in backbone.named_parameters()}
+        assert not any(name.startswith("personal") for name in names)
+
+    def test_every_adapted_parameter_is_reached_by_the_loss(
+        self, users: Tensor, items: Tensor
+    ) -> None:
+        backbone = self.ready().train()
+        backbone(users, items).square().sum().backward()
+        parameters = dict(backbone.named_parameters())
+        for name in backbone.adapted_names("head"):
+            assert parameters[name].grad is not None, name
+
+    def test_penalties_are_finite_and_not_negative(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        penalty = backbone.penalty(backbone.encode(users, items))
+        personal = backbone.personal_penalty(users)
+        assert penalty.shape == personal.shape == ()
+        assert penalty >= 0
+        assert personal >= 0
+
+    def test_stars_have_the_mean_and_spread_of_the_training_ratings(self) -> None:
+        backbone = self.ready()
+        rating = planted_dataset().interactions.rating
+        stars = backbone.stars(torch.tensor([0.0, 1.0]))
+        assert stars[0].item() == pytest.approx(rating.mean(), abs=1e-4)
+        assert (stars[1] - stars[0]).item() == pytest.approx(rating.std(), abs=1e-4)
+
+    @pytest.mark.gpu
+    def test_cpu_and_gpu_agree(self, users: Tensor, items: Tensor) -> None:
+        backbone = self.ready()
+        expected = backbone(users, items)
+        found = backbone.cuda()(users.cuda(), items.cuda()).cpu()
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

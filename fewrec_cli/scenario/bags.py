@@ -48,5 +48,12 @@ def places(offsets: IntArray) -> tuple[IntArray, IntArray]:
     return bag, np.arange(len(bag)) - offsets[bag]
 
 
+def members(index: IntArray, size: int) -> BoolArray:
+    """Return whether each of ``size`` rows is named in ``index``, ``(size,)``."""
+    inside = np.zeros(size, dtype=bool)
+    inside[index] = True
+    return inside
+
+
 def _offsets(counts: IntArray) -> IntArray:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -11,6 +11,7 @@ from fewrec_cli.core.errors import ConfigError, FewrecError, ScenarioError
 from fewrec_cli.core.seeding import generator
 from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
+from fewrec_cli.scenario.bags import members
 from fewrec_cli.scenario.rules import fraction_faults
 
 By = Literal["fraction", "year", "list"]
@@ -138,7 +139,8 @@ class ColdChoice:
             years = self._years(dataset)
             unknown = int((years[order] == 0).sum())
             newest_first = order[np.argsort(-years[order], kind="stable")]
-            how = f"released from {self.year} on; year unknown, so warm: {unknown:,}"
+            how = f"released from {self.year} on"
+            how += f"; year unknown, so warm: {unknown:,}" if unknown else ""
             return years >= self._first_year(), newest_first, how
         if self.by == "list":
             cold, how = self._listed(dataset)
@@ -170,7 +172,8 @@ class ColdChoice:
                 f"none of the {len(ids):,} ids in {name} is a {self.side} of {dataset.name}",
                 f"list ids as in the data, e.g. {found[0]}, one per line",
             )
-        how = f"listed in {name}, sha256 {digest[:12]}; listed but not in the data: {unknown:,}"
+        how = f"listed in {name}, sha256 {digest[:12]}"
+        how += f"; listed but not in the data: {unknown:,}" if unknown else ""
         return cold, how
 
     def _refuse_empty(self, cold: int, valid: int, active: int) -> None:
@@ -195,13 +198,6 @@ class ColdChoice:
             return (chosen,)
         held = f"{n_valid:,} further {of} are held out for validation"
         return (chosen, Note(f"validation {self.side}s", n_valid, held))
-
-
-def members(index: IntArray, size: int) -> BoolArray:
-    """Return whether each of ``size`` rows is named in ``index``, ``(size,)``."""
-    inside = np.zeros(size, dtype=bool)
-    inside[index] = True
-    return inside
 
 
 def read_ids(path: Path, key: str) -> tuple[frozenset[str], str]:

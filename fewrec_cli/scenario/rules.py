@@ -136,15 +136,16 @@ def fraction_faults(key: str, value: float | None) -> list[FewrecError]:
 
 
 def raise_faults(faults: Sequence[FewrecError]) -> None:
-    """Raise the fault, or all of them together.
+    """Raise the fault, or all of them together, each once.
 
     Raises:
         FewrecError: There is at least one.
     """
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise Faults(list(faults))
+    different = list({str(fault): fault for fault in faults}.values())
+    if len(different) == 1:
+        raise different[0]
+    if different:
+        raise Faults(different)
 
 
 def adopt(scenario: Scenario, rules: TaskRules) -> None:

@@ -1,0 +1,1 @@
+"""Metrics as pure functions on padded arrays: ratings, rankings, lists, statistics."""

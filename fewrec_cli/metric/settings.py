@@ -1,0 +1,99 @@
+"""The choices of ``configs/evaluation``: cut-offs, edge cases, floors."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.metric.base import NoPositive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How all rows of a table are scored; one key of the yaml per attribute.
+
+    Attributes:
+        k: Cut-offs of the ranking metrics, whole numbers >= 1, kept ascending and without repeats.
+        no_positive: What a task without a positive counts as.
+        item_shrinkage: Ratings at the global mean added to each item's mean (floors), >= 0.
+        user_shrinkage: Residuals of 0 added to each user's offset (floors), >= 0.
+        save_predictions: Whether every candidate's score goes into ``predictions.parquet``.
+
+    Raises:
+        ConfigError: A value is not usable; the message names it.
+    """
+
+    k: tuple[int, ...]
+    no_positive: NoPositive
+    item_shrinkage: float
+    user_shrinkage: float
+    save_predictions: bool
+
+    def __post_init__(self) -> None:
+        cuts = tuple(self.k)
+        if not cuts or not all(_whole(cut) and cut >= 1 for cut in cuts):
+            raise ConfigError(
+                f"evaluation.k must be whole numbers of at least 1, got {list(cuts)}",
+                "write e.g. evaluation.k=[1,5,10]",
+            )
+        object.__setattr__(self, "k", tuple(sorted(set(cuts))))
+        policies = get_args(NoPositive)
+        if self.no_positive not in policies:
+            raise ConfigError(
+                f"evaluation.no_positive is {self.no_positive!r}",
+                f"choose one of {', '.join(policies)}",
+            )
+        shrinkages = {"item": self.item_shrinkage, "user": self.user_shrinkage}
+        for side, value in shrinkages.items():
+            if not math.isfinite(value) or value < 0:
+                raise ConfigError(
+                    f"evaluation.{side}_shrinkage is {value}, a number of ratings",
+                    f"write 0 or more, e.g. evaluation.{side}_shrinkage=5",
+                )
+
+
+def shown_metrics(k: tuple[int, ...], *, implicit: bool) -> tuple[str, ...]:
+    """Return the few metrics that fit into a table on a terminal, in order.
+
+    Args:
+        k: Cut-offs of the ranking metrics; the largest up to 5 and the largest up to 10 are shown.
+        implicit: Whether the data has no ratings.
+
+    Example:
+        >>> shown_metrics((1, 3, 5, 10), implicit=True)
+        ('ndcg@5', 'recall@5', 'mrr@5', 'ndcg@10', 'auc_user')
+    """
+    short, long = _largest_up_to(5, k), _largest_up_to(10, k)
+    further = [f"ndcg@{long}"] if long != short else []
+    if implicit:
+        return (f"ndcg@{short}", f"recall@{short}", f"mrr@{short}", *further, "auc_user")
+    rating = ("mae", "mae_median", "rmse", "rmse_user")
+    return (*rating, f"ndcg@{short}", *further, f"precision@{short}", "auc_user")
+
+
+def ranking_metric(k: tuple[int, ...]) -> str:
+    """Return the ranking metric that stands for the others in a figure: nDCG at (nearly) 5.
+
+    Example:
+        >>> ranking_metric((1, 3, 10))
+        'ndcg@3'
+    """
+    return f"ndcg@{_largest_up_to(5, k)}"
+
+
+LOWER_IS_BETTER: Mapping[str, str] = {
+    "mae": "MAE (stars)",
+    "mae_median": "MAE, decoded (stars)",
+    "rmse": "RMSE, pooled (stars)",
+    "rmse_user": "RMSE, mean of users (stars)",
+}
+"""Metrics where less is better, with the words for an axis; of all others more is better."""
+
+
+def _largest_up_to(limit: int, k: tuple[int, ...]) -> int:
+    return max((cut for cut in k if cut <= limit), default=min(k))
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,120 @@
+"""The table of commands. Functions are named as text, so that the table loads nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of fewrec.
+
+    Attributes:
+        name: What the user types.
+        group: ``experiment`` (words with ``=``, through Hydra) or ``desk`` (plain words).
+        summary: One line for the help page.
+        examples: Lines to copy, each with what it prints.
+        function: ``module:function``, called with the words after the command, gives the exit code.
+        job: Experiment commands only: ``module:function`` that does the work.
+        group_words: Desk commands only: what may follow, for completion.
+    """
+
+    name: str
+    group: Literal["experiment", "desk"]
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+    function: str
+    job: str = ""
+
+
+COMMANDS = (
+    Command(
+        "train",
+        "experiment",
+        "pretrain, adapt, evaluate: one run, or a sweep with -m",
+        (
+            ("fewrec train", "MAML on generated data in under a minute, and its table"),
+            (
+                "fewrec train strategy=transfer strategy/adapter=ridge data=movielens",
+                "MovieLens 100K, new users, one ridge solve per user",
+            ),
+            (
+                "fewrec train -m strategy=maml,reptile seed=0,1,2",
+                "six runs, each with a table and a folder of its own",
+            ),
+        ),
+        "fewrec_cli.cli.compose:train",
+        "fewrec_cli.experiment.pipeline:train",
+    ),
+    Command(
+        "evaluate",
+        "experiment",
+        "score a finished run again, without training",
+        (
+            ("fewrec evaluate run=outputs/train/...", "the same table again, from the checkpoint"),
+            (
+                "fewrec evaluate run=outputs/train/... scenario.shots=1",
+                "the same cold users with one rating known of each",
+            ),
+            (
+                "fewrec evaluate run=outputs/train/... evaluation.k=[5,20]",
+                "the same predictions, cut off at 5 and 20 items",
+            ),
+        ),
+        "fewrec_cli.cli.compose:evaluate",
+        "fewrec_cli.experiment.reevaluate:evaluate",
+    ),
+    Command(
+        "data",
+        "desk",
+        "read a data set and say what is in it",
+        (
+            ("fewrec data check data=movielens", "counts, interactions per user, what was dropped"),
+            (
+                "fewrec data check data=table data.interactions=ratings.csv",
+                "your own table, and how its columns were recognised",
+            ),
+        ),
+        "fewrec_cli.cli.desk:data",
+    ),
+    Command(
+        "list",
+        "desk",
+        "what can be chosen, with one line each",
+        (
+            ("fewrec list", "all groups and their options"),
+            ("fewrec list strategy", "the strategies, one line each"),
+        ),
+        "fewrec_cli.cli.desk:list_options",
+    ),
+    Command(
+        "show",
+        "desk",
+        "one option's yaml, with its comments",
+        (("fewrec show strategy=maml", "every key of MAML with its unit and range"),),
+        "fewrec_cli.cli.desk:show",
+    ),
+    Command(
+        "doctor",
+        "desk",
+        "versions, devices, data folders",
+        (("fewrec doctor", "what to paste into a bug report"),),
+        "fewrec_cli.cli.desk:doctor",
+    ),
+    Command(
+        "completion",
+        "desk",
+        "completion of words in bash, zsh or fish",
+        (('eval "$(fewrec completion bash)"', "Tab completes commands, options and keys"),),
+        "fewrec_cli.cli.complete:install",
+    ),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def load(function: str) -> Callable[..., object]:
+    """Import what ``module:function`` names."""
+    module, _, name = function.partition(":")
+    found: Callable[..., object] = getattr(import_module(module), name)
+    return found

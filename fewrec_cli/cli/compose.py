@@ -1,0 +1,271 @@
+"""From words to a running job: the only module that touches Hydra's entry and ``sys.argv``.
+
+Hydra reads ``sys.argv`` and knows no subcommands; Lightning starts further processes on
+``sys.argv`` as it then stands. So Hydra gets the line without the command and with flags in front,
+and while a job runs the line stands as a child process needs it.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, read_write
+
+from fewrec_cli.cli.commands import BY_NAME, load
+from fewrec_cli.cli.words import Line, take_apart
+from fewrec_cli.core.errors import FewrecError, RunFolderError
+
+if TYPE_CHECKING:
+    from fewrec_cli.core.progress import Reporter
+
+CONFIGS = "fewrec_cli.configs"
+RANK_WORDS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+HASH_LENGTH = 8
+OURS = ("log.txt", "config.yaml")
+
+Job = Callable[[DictConfig, Path, "Reporter"], object]
+
+
+class Stopped(BaseException):  # noqa: N818 -- no error: a way past Hydra, which catches Exception
+    """Carries a job's exception through Hydra untouched and ends a sweep at that job."""
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__()
+        self.fault = fault
+
+
+def train(words: Sequence[str]) -> int:
+    """Run ``fewrec train``."""
+    line = take_apart("train", words)
+
+    def job(cfg: DictConfig, folder: Path, reporter: "Reporter") -> object:
+        return load(BY_NAME["train"].job)(cfg, folder, reporter)
+
+    return start(line, line, job)
+
+
+def evaluate(words: Sequence[str]) -> int:
+    """Run ``fewrec evaluate run=FOLDER``."""
+    from fewrec_cli.cli.rerun import opened
+
+    line = take_apart("evaluate", words)
+    base, inner = opened(line)
+
+    def job(cfg: DictConfig, folder: Path, reporter: "Reporter") -> object:
+        return load(BY_NAME["evaluate"].job)(cfg, folder, reporter, base)
+
+    return start(line, inner, job)
+
+
+def start(typed: Line, inner: Line, job: Job) -> int:
+    """Check every job of the line, then let Hydra run them.
+
+    Args:
+        typed: The line as the user typed it; what child processes are started with.
+        inner: The line as Hydra gets it, without the command.
+        job: Does the work of one composed config.
+
+    Raises:
+        FewrecError: What a job raised, or what is wrong with the line.
+    """
+    from fewrec_cli.cli.faults import check_line
+
+    register_resolvers()
+    add_import_path(typed)
+    jobs = check_line(inner)
+    run_hydra(inner, lambda cfg: _run_job(cfg, typed, job, jobs))
+    return 0
+
+
+def run_hydra(line: Line, task: Callable[[DictConfig], object]) -> None:
+    """Call Hydra's main with flags in front, overrides behind, and our own switches set."""
+    import hydra
+
+    flags = replace(line, flags=tuple(f for f in line.flags if f[0] != "--debug")).spelled()
+    entry = hydra.main(
+        config_path=f"pkg://{CONFIGS}", config_name=line.command, version_base="1.3"
+    )(task)
+    with _arguments([sys.argv[0], *flags, *line.words]), _environment(HYDRA_FULL_ERROR="1"):
+        try:
+            entry()
+        except Stopped as stopped:
+            raise stopped.fault from None
+        except HydraException:  # some are OSErrors too
+            raise
+        except OSError as fault:  # outside a job: Hydra makes the folder of a run before it
+            raise RunFolderError(
+                f"cannot create the folder {fault.filename}: {fault.strerror}",
+                "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
+            ) from fault
+
+
+def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int) -> None:
+    """Run one job with everything a child process of it needs in place."""
+    from fewrec_cli.cli.render import show
+    from fewrec_cli.core.progress import Reporter
+    from fewrec_cli.experiment.result import RunResult
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    fresh = not any(folder.iterdir())
+    with (
+        _arguments([sys.argv[0], *child_arguments(typed)]),
+        _ranks_restored(),
+        Reporter(quiet=rank() > 0) as reporter,
+    ):
+        _pin_folder(folder)
+        if rank() == 0:
+            reporter.log_to(folder / "log.txt")
+        name = _name_in_sweep(jobs)
+        if name:
+            reporter.say(name)
+        try:
+            result = job(cfg, folder, reporter)
+        except FewrecError as fault:
+            if name:
+                reporter.say(f"{name}: failed; the sweep stops here")
+            if fresh and fault.exit_code == 2:
+                _forget(folder)
+            raise Stopped(fault) from fault
+        except Exception as fault:
+            raise Stopped(fault) from fault
+    if isinstance(result, RunResult):
+        show(result)
+
+
+def child_arguments(typed: Line) -> list[str]:
+    """What a child process of the present job is started with: flags first, overrides after.
+
+    Lightning appends overrides, and Hydra refuses overrides on both sides of a flag. A job of a
+    sweep must hand on its own choices only, and say ``hydra.mode=RUN``: else a ``sweep=`` preset
+    would make the child start the whole sweep again.
+    """
+    hydra = HydraConfig.get()
+    multirun = hydra.mode is not None and hydra.mode.name == "MULTIRUN"
+    if not multirun:
+        return [typed.command, *typed.spelled("--run"), *typed.words]
+    flags = typed.spelled("--multirun", "--run")
+    own = [word for word in typed.words if word.startswith("run=")]
+    return [typed.command, *flags, *own, *hydra.overrides.task, "hydra.mode=RUN"]
+
+
+def _pin_folder(folder: Path) -> None:
+    """Write the job's real folder into Hydra's live config, where Lightning looks for it.
+
+    Within a sweep ``hydra.run.dir`` is the folder a single run would have had, and each child
+    would write into a stray one. The node is read-only: only it is unlocked.
+    """
+    run = HydraConfig.get().run
+    with read_write(run):
+        run.dir = str(folder)
+
+
+@contextmanager
+def _ranks_restored() -> Iterator[None]:
+    """Forget, after a job, that this process took part in a group of processes.
+
+    Lightning leaves its rank in the environment and the process group open; the next job of a
+    sweep would take itself for a child, or wait for peers that are gone.
+    """
+    before = {word: os.environ.get(word) for word in RANK_WORDS}
+    try:
+        yield
+    finally:
+        for word, value in before.items():
+            os.environ.pop(word, None)
+            if value is not None:
+                os.environ[word] = value
+        distributed = sys.modules.get("torch.distributed")
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """Which of several processes this is; 0 for the one that speaks and writes."""
+    return max(int(os.environ.get(word, "0")) for word in ("RANK", "LOCAL_RANK", "NODE_RANK"))
+
+
+def register_resolvers() -> None:
+    """Make the two parts of a run folder's name known: its time and its config's hash."""
+
+    def config_hash(*, _root_: DictConfig) -> str:
+        content = {key: value for key, value in _plain(_root_).items() if key != "hydra"}
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+    def now() -> str:  # to the millisecond: equal commands started together must not meet
+        return datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+
+    OmegaConf.register_new_resolver("fewrec.hash", config_hash, replace=True)
+    OmegaConf.register_new_resolver("fewrec.time", now, use_cache=True, replace=True)
+
+
+def add_import_path(line: Line) -> None:
+    """Put the user's config folder on the import path, so that a ``_target_`` finds his files."""
+    if line.config_dir is None:
+        return
+    if not line.config_dir.is_dir():
+        raise RunFolderError(
+            f"--config-dir {line.value('--config-dir')}: no such folder",
+            "give the folder that holds your strategy/, data/, ... folders",
+        )
+    if str(line.config_dir) not in sys.path:
+        sys.path.insert(0, str(line.config_dir))
+
+
+def _name_in_sweep(jobs: int) -> str:
+    hydra = HydraConfig.get()
+    if hydra.mode is None or hydra.mode.name != "MULTIRUN":
+        return ""
+    return f"job {hydra.job.num + 1} of {jobs}: {' '.join(hydra.overrides.task)}"
+
+
+def _forget(folder: Path) -> None:
+    """Remove what a refused job left: a mistake in the data leaves no folder behind."""
+    if any(path.name not in OURS for path in folder.iterdir()):
+        return
+    for name in OURS:
+        (folder / name).unlink(missing_ok=True)
+    here = Path.cwd()
+    with suppress(OSError):  # a parent that holds other runs stays
+        folder.rmdir()
+        for parent in folder.parents:
+            if here not in parent.parents:
+                break
+            parent.rmdir()
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    content = OmegaConf.to_container(cfg, resolve=False)
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+@contextmanager
+def _arguments(argv: list[str]) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = argv
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def _environment(**words: str) -> Iterator[None]:
+    before = {word: os.environ.get(word) for word in words}
+    os.environ.update(words)
+    try:
+        yield
+    finally:
+        for word, value in before.items():
+            os.environ.pop(word, None)
+            if value is not None:
+                os.environ[word] = value

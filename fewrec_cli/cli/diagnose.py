@@ -1,0 +1,194 @@
+"""What is wrong with a line that Hydra refuses, every word of it, with the nearest right one."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fewrec_cli.cli.catalogue import Catalogue
+from fewrec_cli.cli.suggest import nearest
+from fewrec_cli.cli.sweep import parse, spellings
+from fewrec_cli.cli.words import Line
+from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
+
+Compose = Callable[[Line, Sequence[str]], DictConfig]
+NEEDS_QUOTES = re.compile(r"[\s()\[\]{},:=\\'\"$#&|;<>]")
+
+
+class Diagnosis:
+    """Looks at each word of a refused line by itself.
+
+    A wrong option is replaced by the nearest right one, so that keys which only that option has
+    can be judged in the same go.
+
+    Args:
+        line: The line.
+        words: Its overrides.
+        library: What can be chosen.
+        compose: Composes other words in place of these.
+    """
+
+    def __init__(
+        self, line: Line, words: Sequence[str], library: Catalogue, compose: Compose
+    ) -> None:
+        self.line = line
+        self.words = words
+        self.library = library
+        self.compose = compose
+        self.groups = library.groups()
+        self.faults: list[FewrecError] = []
+
+    def told(self, refusal: Exception) -> FewrecError:
+        """Return all faults of the line; where none is found, Hydra's own words."""
+        parsed = list(self._grammar())
+        choices = [word for one in parsed for word in self._choice(one)]
+        keys = [one for one in parsed if not self._is_choice(one)]
+        cfg = self._composed(choices)
+        if cfg is not None:
+            for one in keys:
+                self._key(one, cfg)
+        if not self.faults:
+            return _in_short(refusal)
+        return self.faults[0] if len(self.faults) == 1 else Faults(self.faults)
+
+    def _grammar(self) -> Iterator[Override]:
+        for word in self.words:
+            try:
+                yield from parse([word])
+            except HydraException as refusal:
+                self.faults.append(self._unreadable(word, refusal))
+
+    def _unreadable(self, word: str, refusal: HydraException) -> FewrecError:
+        key, equals, value = word.partition("=")
+        if not equals:
+            return self._bare(word)
+        spelled = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        try:
+            parse([f"{key}={spelled}"])
+        except HydraException:
+            return ConfigError(
+                f"cannot read {word!r}", " ".join(str(refusal).partition("\n")[0].split())
+            )
+        return ConfigError(
+            f"the value of {key} needs quotes, got {value}",
+            f"write {shlex.quote(f'{key}={spelled}')}",
+        )
+
+    def _bare(self, word: str) -> FewrecError:
+        """A word without ``=``: a key that lacks its value, or a value that lacks its key."""
+        if word in self.groups:
+            options = ", ".join(self.library.options(word))
+            return ConfigError(f"{word} lacks its value", f"write {word}=OPTION, one of: {options}")
+        for group in self.groups:
+            if word in self.library.options(group):
+                return ConfigError(f"{word!r} is no word=value", f"did you mean {group}={word}?")
+        cfg = self._composed([])
+        now = OmegaConf.select(cfg, word) if cfg is not None and _has(cfg, word) else None
+        if cfg is not None and _has(cfg, word):
+            return ConfigError(f"{word} lacks its value", f"write {word}=VALUE (now {word}={now})")
+        return ConfigError(
+            f"{word!r} is no word=value",
+            f"words choose (strategy=maml), flags drive; see fewrec {self.line.command} --help",
+        )
+
+    def _is_choice(self, one: Override) -> bool:
+        return one.key_or_group in self.groups and not one.is_delete()
+
+    def _choice(self, one: Override) -> Iterator[str]:
+        """Check a group's option; yield the word to compose with in its place."""
+        if not self._is_choice(one):
+            return
+        group = one.key_or_group
+        options = self.library.options(group)
+        meant: list[str] = []
+        for name in _names(one):
+            if name is None or name in options:
+                meant += [] if name is None else [name]
+                continue
+            near = nearest(name, options)
+            others = ", ".join(option for option in options if option != near)
+            problem = f"no {group} {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            self.faults.append(ConfigError(problem, f"{'others' if near else 'one of'}: {others}"))
+            meant += [near] if near else []
+        is_list = isinstance(one.value(), list)
+        if is_list or meant:
+            yield f"{group}=[{','.join(meant)}]" if is_list else f"{group}={meant[0]}"
+
+    def _composed(self, words: Sequence[str]) -> DictConfig | None:
+        try:
+            return self.compose(self.line, words)
+        except (HydraException, OmegaConfBaseException):
+            return None
+
+    def _key(self, one: Override, cfg: DictConfig) -> None:
+        """Check that a key exists in what the choices compose to."""
+        key = one.key_or_group
+        if one.is_add() or one.is_force_add() or _has(cfg, key):
+            return
+        near_key = nearest(key, _keys(cfg))
+        near_group = nearest(key, self.groups)
+        value = str(one.input_line).partition("=")[2]
+        part = key.partition(".")[0]
+        all_of = f"all options: fewrec {self.line.command} --cfg job"
+        if part in cfg and part != key:
+            chosen = _chosen(cfg, part)
+            problem = f"{key} is not an option of {part}{chosen}"
+            all_of = f"all options: fewrec {self.line.command} {part}{chosen} --cfg job -p {part}"
+        else:
+            problem = f"no group or key {key!r}"
+        if near_group is not None and (near_key is None or "." not in key):
+            self.faults.append(ConfigError(problem, f"did you mean {near_group}={value}?"))
+            return
+        hint = f"did you mean {near_key}?   ({all_of})" if near_key else all_of
+        self.faults.append(ConfigError(problem, hint))
+
+
+def _names(one: Override) -> list[str | None]:
+    """The options that a word chooses: several in a list or a sweep, none for ``null``."""
+    if one.is_sweep_override():
+        return [word.partition("=")[2].strip("'\"") for word in spellings(one)]
+    value = one.value()
+    values = value if isinstance(value, list) else [value]
+    return [None if name is None else str(name) for name in values]
+
+
+def _has(cfg: DictConfig, key: str) -> bool:
+    node: object = cfg
+    for part in key.split("."):
+        if isinstance(node, DictConfig) and part in node:
+            node = node._get_node(part)
+            continue
+        if OmegaConf.is_list(node) and part.isdigit():
+            return True
+        return False
+    return True
+
+
+def _keys(cfg: DictConfig) -> list[str]:
+    """All dotted keys, Hydra's own left out."""
+    content = OmegaConf.to_container(cfg, resolve=False)
+    plain = {key: value for key, value in content.items() if key != "hydra"}  # type: ignore[union-attr]
+    return list(_dotted(plain, ""))
+
+
+def _dotted(content: Mapping[object, object], prefix: str) -> Iterator[str]:
+    for key, value in content.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
+
+
+def _chosen(cfg: DictConfig, group: str) -> str:
+    choice = OmegaConf.select(cfg, f"hydra.runtime.choices.{group}")
+    return f"={choice}" if choice else ""
+
+
+def _in_short(refusal: Exception) -> FewrecError:
+    """Hydra's message without its advice to append with ``+``."""
+    text = str(refusal) or str(refusal.__cause__ or type(refusal).__name__)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return ConfigError(lines[0], lines[1] if len(lines) > 1 else "see the words of the command")

@@ -64,7 +64,7 @@ def numeric(name: str, numbers: FloatArray) -> tuple[Field | None, Note]:
     offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
     weight = (numbers[known] - mean) / spread
     field = Field(name, "numeric", (name,), offsets, np.zeros(count, np.int64), weight)
-    missing = f", missing on {len(known) - count:,} rows" if count < len(known) else ""
+    missing = f"; missing: {len(known) - count:,}" if count < len(known) else ""
     return field, Note(name, count, f"numeric, mean {mean:.6g}, sd {spread:.6g}{missing}")
 
 
@@ -105,7 +105,7 @@ def _note(field: Field, folded: Folded) -> Note:
     kind = "multi-valued" if field.kind == "multi" else field.kind
     text = f"{kind}, {len(field.vocabulary):,} values"
     if known < len(field):
-        text += f", missing on {len(field) - known:,} rows"
+        text += f"; missing: {len(field) - known:,}"
     if folded.values:
-        text += f", {folded.values:,} rare values of {folded.rows:,} rows folded into '{OTHER}'"
+        text += f"; folded into '{OTHER}': {folded.values:,} rare (rows: {folded.rows:,})"
     return Note(field.name, known, text)

@@ -1,0 +1,78 @@
+"""Interactions as read from a file, before ids are indexed."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from fewrec_cli.core.types import BoolArray, FloatArray, IntArray
+from fewrec_cli.data.layout import Rules
+from fewrec_cli.data.scale import off_scale
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of ids, each distinct one kept once.
+
+    Attributes:
+        values: Distinct ids as text; some may be used by no row.
+        code: Position in ``values`` for each row, ``(n,)``.
+    """
+
+    values: list[str]
+    code: IntArray
+
+    @classmethod
+    def from_arrow(cls, column: Any) -> Self:
+        """Take a column of texts or of dictionary-encoded texts."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        whole = column.unify_dictionaries().combine_chunks()
+        if isinstance(whole, pa.ChunkedArray):
+            whole = whole.chunk(0)
+        return cls(whole.dictionary.to_pylist(), whole.indices.to_numpy().astype(np.int64))
+
+    def take(self, rows: IntArray) -> "Coded":
+        """Return the given rows."""
+        return Coded(self.values, self.code[rows])
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Interactions by id, in file order; all columns are equally long.
+
+    Attributes:
+        user: Ids of the users.
+        item: Ids of the items.
+        rating: As written; 1 everywhere where there is no rating column, ``(n,)``.
+        timestamp: Seconds since 1970, ``(n,)``, or None.
+    """
+
+    user: Coded
+    item: Coded
+    rating: FloatArray
+    timestamp: IntArray | None
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    def take(self, rows: IntArray) -> "Ratings":
+        """Return the given rows, in the given order."""
+        timestamp = None if self.timestamp is None else self.timestamp[rows]
+        return Ratings(self.user.take(rows), self.item.take(rows), self.rating[rows], timestamp)
+
+
+def broken_rows(ratings: Ratings, rules: Rules) -> BoolArray:
+    """Return which rows break the rules: a bad rating, a negative time, an empty id, ``(n,)``."""
+    if rules.scale is None:
+        broken = ~np.isfinite(ratings.rating)
+    else:
+        broken = off_scale(ratings.rating, rules.scale) & ~np.isin(ratings.rating, rules.also)
+    if ratings.timestamp is not None:
+        broken |= ratings.timestamp < 0
+    for ids in (ratings.user, ratings.item):
+        empty = np.array([not value for value in ids.values], np.bool_)
+        if empty.any():
+            broken |= empty[ids.code]
+    return broken

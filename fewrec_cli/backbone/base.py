@@ -1,0 +1,178 @@
+"""What a backbone is: features that all tasks share, and a small head that each task adapts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+
+AdaptedSet = Literal["head", "last", "bias", "all"]
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """The form of a head, from which the engine chooses its path.
+
+    Attributes:
+        form: ``factor``: score = offset + q·p + b, linear in what is adapted; ``mlp``: linear
+            layers with ReLU between; ``other``: any module.
+        widths: ``factor``: (factors,); ``mlp``: input, hidden ..., output.
+    """
+
+    form: Literal["factor", "mlp", "other"]
+    widths: tuple[int, ...]
+
+
+class Head(nn.Module, ABC):
+    """The part of a backbone that a task adapts: features to score, row by row."""
+
+    spec: HeadSpec
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Score rows.
+
+        Args:
+            features: ``(..., width)``, as the backbone's ``encode`` returns them.
+
+        Returns:
+            Scores in standard units, ``(...)``.
+        """
+
+    @abstractmethod
+    def linear_view(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Show the head as linear in its last layer: score = offset + design · weights.
+
+        Args:
+            features: ``(..., width)``.
+
+        Returns:
+            ``offset (...)`` and ``design (..., columns)``.
+        """
+
+    @abstractmethod
+    def linear_weights(self) -> Tensor:
+        """Return the shared last-layer weights in the order of ``design``, ``(columns,)``."""
+
+    @abstractmethod
+    def from_linear(self, weights: Tensor) -> dict[str, Tensor]:
+        """Split weights ``(..., columns)`` into this head's named parameters."""
+
+    @abstractmethod
+    def adapted(self, which: AdaptedSet) -> tuple[str, ...]:
+        """Return the head's parameter names in the set ``head``, ``last`` or ``bias``."""
+
+
+class Backbone(nn.Module, ABC):
+    """A scorer whose embeddings are shared and whose head is adapted to each task.
+
+    Constructors take keyword-only arguments, one per key of the yaml; ``prepare`` builds the
+    tables once the data is known.
+
+    Attributes:
+        head: The adapted part.
+        rating_mean: Mean of the training ratings (stars), a buffer.
+        rating_sd: Standard deviation of the training ratings (stars), a buffer.
+    """
+
+    head: Head
+    rating_mean: Tensor
+    rating_sd: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rating_mean", torch.tensor(0.0))
+        self.register_buffer("rating_sd", torch.tensor(1.0))
+
+    @abstractmethod
+    def prepare(self, dataset: Dataset, train: Interactions) -> None:
+        """Build embedding tables and starting values from the data set.
+
+        Args:
+            dataset: Gives sizes, side fields and texts; its ratings must not be read here.
+            train: The interactions that pretraining may see.
+        """
+
+    @abstractmethod
+    def encode(self, user: Tensor, item: Tensor, *, personal: bool = False) -> Tensor:
+        """Return the features that the head scores.
+
+        Args:
+            user: ``(...)``.
+            item: ``(..., n)``.
+            personal: Add what pretraining learned of each user by id (never for a cold user).
+
+        Returns:
+            ``(..., n, width)``.
+        """
+
+    def forward(
+        self, user: Tensor, item: Tensor, partner: Tensor | None = None, mix: Tensor | None = None
+    ) -> Tensor:
+        """Score items for users, both as if cold; ``partner`` and ``mix`` as in ``Rows``.
+
+        Args:
+            user: ``(...)``.
+            item: ``(..., n)``.
+            partner: ``(..., n)`` or None.
+            mix: ``(..., n)`` or None.
+
+        Returns:
+            Scores in standard units, ``(..., n)``.
+        """
+        features = self.encode(user, item)
+        if partner is not None and mix is not None:
+            other = self.encode(user, partner)
+            features = mix[..., None] * features + (1 - mix[..., None]) * other
+        scores: Tensor = self.head(features)
+        return scores
+
+    def penalty(self, features: Tensor) -> Tensor:
+        """Return the regulariser of encoded rows ``(..., width)``, a scalar; 0 by default."""
+        return features.new_zeros(())
+
+    def personal_penalty(self, user: Tensor) -> Tensor:
+        """Return the regulariser of what is known of ``user (batch,)`` by id, a scalar."""
+        return torch.zeros((), device=user.device)
+
+    def adapted_names(self, which: AdaptedSet) -> tuple[str, ...]:
+        """Return the names of the parameters that a task adapts, relative to the backbone.
+
+        Raises:
+            ConfigError: The set is empty for this backbone.
+        """
+        if which == "all":
+            names = tuple(name for name, _ in self.named_parameters() if self.adaptable(name))
+        else:
+            names = tuple(f"head.{name}" for name in self.head.adapted(which))
+        if not names:
+            raise ConfigError(
+                f"this backbone has no parameters in the set '{which}'",
+                "choose strategy.adapted=head, last, bias or all",
+            )
+        return names
+
+    def adaptable(self, name: str) -> bool:
+        """Whether ``strategy.adapted=all`` adapts the parameter; False for tables of user ids."""
+        return not name.startswith("personal")
+
+    def stars(self, scores: Tensor) -> Tensor:
+        """Turn scores in standard units into stars."""
+        return scores * self.rating_sd + self.rating_mean
+
+    def set_standard(self, train: Interactions, *, implicit: bool) -> None:
+        """Set the standard units from the training ratings; implicit data keeps 0 and 1."""
+        if not implicit and len(train):
+            self.rating_mean.fill_(float(train.rating.mean()))
+            self.rating_sd.fill_(max(float(train.rating.std()), 1e-3))
+
+
+def subset(parameters: Mapping[str, Tensor], names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the named parameters, in the order of ``names``."""
+    return {name: parameters[name] for name in names}

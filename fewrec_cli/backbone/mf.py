@@ -1,0 +1,137 @@
+"""Matrix factorization: biases, factors and attributes; a task adapts its own factors and bias."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec
+from fewrec_cli.backbone.side import SideEmbedding
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+
+
+class FactorHead(Head):
+    """score = offset + q · p + b, where the task's ``factor`` p and ``bias`` b are adapted.
+
+    Args:
+        factors: Length of p and q.
+    """
+
+    def __init__(self, factors: int) -> None:
+        super().__init__()
+        self.spec = HeadSpec("factor", (factors,))
+        self.factor = nn.Parameter(torch.zeros(factors))
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Score features ``(..., factors + 1)``: q, then the offset."""
+        scores: Tensor = features[..., -1] + features[..., :-1] @ self.factor + self.bias
+        return scores
+
+    def linear_view(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the offset and the design (q, 1)."""
+        design = torch.cat([features[..., :-1], torch.ones_like(features[..., -1:])], -1)
+        return features[..., -1], design
+
+    def linear_weights(self) -> Tensor:
+        """Return (p, b), ``(factors + 1,)``."""
+        return torch.cat([self.factor, self.bias[None]])
+
+    def from_linear(self, weights: Tensor) -> dict[str, Tensor]:
+        """Split ``(..., factors + 1)`` into ``factor`` and ``bias``."""
+        return {"factor": weights[..., :-1], "bias": weights[..., -1]}
+
+    def adapted(self, which: AdaptedSet) -> tuple[str, ...]:
+        """``head`` and ``last`` are p and b; ``bias`` is b."""
+        return ("bias",) if which == "bias" else ("factor", "bias")
+
+
+class MF(Backbone):
+    """Biases and factors by id where the id is known, by attributes where it is not.
+
+    q = content(item) + k · id(item), with k = 0 for unseen items and, with probability
+    ``id_dropout``, in training; a user starts from a prior made of its attributes, and the head
+    adds what the support says. ``personal`` adds the factors that pretraining learned by user id.
+
+    Args:
+        factors: Length of the factors, >= 1.
+        init_scale: Standard deviation of the starting factors.
+        item_shrinkage: Ratings worth of prior in the starting item biases.
+        id_dropout: Probability that an item is treated as unseen in training, 0..1.
+        l2: Penalty per rated row on the item's squared factors (standard units).
+        user_l2: The same on a user's personal factors and bias.
+
+    Source:
+        Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", 2009,
+        equation 4, with attributes as in equation 6.
+    """
+
+    known: Tensor
+
+    def __init__(
+        self,
+        *,
+        factors: int,
+        init_scale: float,
+        item_shrinkage: float,
+        id_dropout: float,
+        l2: float,
+        user_l2: float,
+    ) -> None:
+        super().__init__()
+        self.factors = factors
+        self.init_scale = init_scale
+        self.item_shrinkage = item_shrinkage
+        self.id_dropout = id_dropout
+        self.l2 = l2
+        self.user_l2 = user_l2
+        self.head = FactorHead(factors)
+
+    def prepare(self, dataset: Dataset, train: Interactions) -> None:
+        """Build the tables; item biases start at the shrunken mean of their training ratings."""
+        self.set_standard(train, implicit=dataset.implicit)
+        width = self.factors + 1
+        counts = np.bincount(train.item, minlength=dataset.n_items)
+        self.register_buffer("known", torch.from_numpy(counts > 0).float())
+        self.item = nn.Parameter(torch.randn(dataset.n_items, width) * self.init_scale)
+        self.personal = nn.Parameter(torch.randn(dataset.n_users, width) * self.init_scale)
+        rating = (train.rating - self.rating_mean.item()) / self.rating_sd.item()
+        sums = np.bincount(train.item, rating, minlength=dataset.n_items)
+        with torch.no_grad():
+            self.item[:, -1] = torch.from_numpy(sums / (counts + self.item_shrinkage)).float()
+            if dataset.implicit:
+                self.item[:, -1] = torch.from_numpy(_log_share(counts)).float()
+            self.personal[:, -1] = 0.0
+        self.item_side = SideEmbedding(dataset.item_fields, dataset.n_items, width, 0.0)
+        self.user_side = SideEmbedding(dataset.user_fields, dataset.n_users, width, 0.0)
+        with torch.no_grad():
+            self.item_side.table[:, :-1].normal_(0.0, self.init_scale)
+
+    def encode(self, user: Tensor, item: Tensor, *, personal: bool = False) -> Tensor:
+        """Return q and the offset of each row, ``(..., n, factors + 1)``."""
+        known = functional.embedding(item, self.known[:, None])
+        if self.training and self.id_dropout > 0:
+            known = known * (torch.rand_like(known) >= self.id_dropout)
+        rows = self.item_side(item) + known * functional.embedding(item, self.item)
+        prior = self.user_side(user)
+        if personal:
+            prior = prior + functional.embedding(user, self.personal)
+        prior = prior[..., None, :]
+        offset = rows[..., -1] + (rows[..., :-1] * prior[..., :-1]).sum(-1) + prior[..., -1]
+        return torch.cat([rows[..., :-1], offset[..., None]], -1)
+
+    def penalty(self, features: Tensor) -> Tensor:
+        """Penalise the squared item factors of the encoded rows."""
+        return self.l2 * features[..., :-1].square().sum(-1).mean()
+
+    def personal_penalty(self, user: Tensor) -> Tensor:
+        """Penalise the squared personal factors and bias of the rows' users."""
+        return self.user_l2 * functional.embedding(user, self.personal).square().sum(-1).mean()
+
+
+def _log_share(counts: np.ndarray) -> np.ndarray:
+    """Return centred log popularity, the starting item bias for implicit data."""
+    logs = np.log1p(counts)
+    centred: np.ndarray = logs - logs.mean()
+    return centred

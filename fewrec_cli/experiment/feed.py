@@ -1,0 +1,219 @@
+"""What training steps are fed with: rows and episodes gathered from resident arrays.
+
+Every step is drawn from the seed, the phase, the epoch and the step's number alone: it is the same
+for one process and for many, and the position in an epoch is all there is to resume from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from fewrec_cli.core.seeding import derive_seed
+from fewrec_cli.core.types import FloatArray, IntArray, Interactions
+from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
+from fewrec_cli.strategy.base import Batch, Feed
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Training interactions grouped by user, ratings in standard units.
+
+    Attributes:
+        user: ``(n,)``, ascending.
+        item: ``(n,)``.
+        rating: ``(n,)``.
+        people: Users with at least two rows, ``(tasks,)``.
+        start: First row of each of ``people``, ``(tasks,)``.
+        count: Number of rows of each of ``people``, ``(tasks,)``.
+        n_items: Size of the catalogue.
+        implicit: Whether a sampled negative goes with every row.
+    """
+
+    user: IntArray
+    item: IntArray
+    rating: FloatArray
+    people: IntArray
+    start: IntArray
+    count: IntArray
+    n_items: int
+    implicit: bool
+
+    @classmethod
+    def of(
+        cls, train: Interactions, n_items: int, mean: float, sd: float, *, implicit: bool
+    ) -> "TrainingRows":
+        """Group interactions by user and standardise their ratings."""
+        rows = train.take(np.argsort(train.user, kind="stable"))
+        people, start, count = np.unique(rows.user, return_index=True, return_counts=True)
+        enough = count >= 2
+        return cls(
+            rows.user,
+            rows.item,
+            (rows.rating - mean) / sd,
+            people[enough],
+            start[enough].astype(np.int64),
+            count[enough].astype(np.int64),
+            n_items,
+            implicit,
+        )
+
+    def negatives(self, user: IntArray, item: IntArray, rng: np.random.Generator) -> IntArray:
+        """Draw one item per row that its user has no training row for, ``(n,)``.
+
+        Three rounds of redrawing; a user who has nearly the whole catalogue may keep a known item.
+        """
+        known = np.sort(self.user * self.n_items + self.item)
+        drawn = rng.integers(0, self.n_items, len(item))
+        for _ in range(3):
+            keys = user * self.n_items + drawn
+            place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            clash = known[place] == keys
+            drawn[clash] = rng.integers(0, self.n_items, int(clash.sum()))
+        return drawn
+
+
+class Steps(Dataset[Batch]):
+    """The training steps of one phase, addressed by (epoch, step).
+
+    Args:
+        rows: Training interactions.
+        feed: What a step holds.
+        seed: The run's seed.
+        phase: The phase's word, part of the random stream.
+        rank: This process.
+        world: Number of processes, which share every step.
+    """
+
+    def __init__(
+        self, rows: TrainingRows, feed: Feed, seed: int, phase: str, rank: int, world: int
+    ) -> None:
+        self.rows = rows
+        self.feed = feed
+        self.seed = derive_seed(seed, "phase", phase)
+        self.rank = rank
+        self.world = world
+        self._order: tuple[int, IntArray] | None = None
+
+    @property
+    def size(self) -> int:
+        """Rows (tasks) of an epoch."""
+        return len(self.rows.user) if self.feed.kind == "rows" else len(self.rows.people)
+
+    def __len__(self) -> int:
+        return -(-self.size // self.feed.per_step)
+
+    def __getitem__(self, index: tuple[int, int]) -> Batch:  # type: ignore[override]
+        """Return this process's share of a step."""
+        epoch, step = index
+        order = self._shuffled(epoch)[step * self.feed.per_step :][: self.feed.per_step]
+        seed = derive_seed(self.seed, epoch, step)
+        rng = np.random.default_rng(seed)
+        mine = slice(self.rank, None, self.world)
+        share = len(order[mine]) * self.world / len(order)
+        if self.feed.kind == "rows":
+            return self._row_batch(order, mine, share, rng)
+        return self._task_batch(order, mine, share, rng, seed)
+
+    def _shuffled(self, epoch: int) -> IntArray:
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng(derive_seed(self.seed, epoch))
+            self._order = (epoch, rng.permutation(self.size))
+        return self._order[1]
+
+    def _row_batch(
+        self, order: IntArray, mine: slice, share: float, rng: np.random.Generator
+    ) -> RowBatch:
+        user, item = self.rows.user[order], self.rows.item[order]
+        negative = None
+        if self.rows.implicit:
+            negative = torch.from_numpy(self.rows.negatives(user, item, rng)[mine])
+        return RowBatch(
+            torch.from_numpy(user[mine]),
+            torch.from_numpy(item[mine]),
+            torch.from_numpy(self.rows.rating[order][mine]).float(),
+            negative,
+            share,
+        )
+
+    def _task_batch(
+        self, order: IntArray, mine: slice, share: float, rng: np.random.Generator, seed: int
+    ) -> TaskBatch:
+        support, query = draw_rows(self.rows.start[order], self.rows.count[order], self.feed, rng)
+        user = self.rows.people[order]
+        parts = [self._padded(user, rows, rng).slice(mine) for rows in (support, query)]
+        return TaskBatch(
+            torch.from_numpy(user[mine]), *parts, share, derive_seed(seed, self.rank)
+        )
+
+    def _padded(self, user: IntArray, rows: IntArray, rng: np.random.Generator) -> Rows:
+        """Turn row numbers padded with -1, ``(tasks, n)``, into tensors."""
+        real = rows >= 0
+        item = np.where(real, self.rows.item[rows], 0)
+        negative = None
+        if self.rows.implicit:
+            owner = np.broadcast_to(user[:, None], item.shape).ravel()
+            drawn = self.rows.negatives(owner, item.ravel(), rng).reshape(item.shape)
+            negative = torch.from_numpy(drawn)
+        rating = np.where(real, self.rows.rating[rows], 0.0)
+        return Rows(
+            torch.from_numpy(item),
+            torch.from_numpy(rating).float(),
+            torch.from_numpy(real).float(),
+            negative,
+        )
+
+
+def draw_rows(
+    start: IntArray, count: IntArray, feed: Feed, rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Draw support and query of each task from its own rows.
+
+    Args:
+        start: First row of each task, ``(tasks,)``.
+        count: Rows of each task, >= 2, ``(tasks,)``.
+        feed: Bounds of support and query; a support always leaves one row for the query.
+        rng: Source of all randomness.
+
+    Returns:
+        Row numbers padded with -1, ``(tasks, longest support)`` and ``(tasks, longest query)``.
+    """
+    low, high = feed.support
+    drawn = np.exp(rng.uniform(np.log(max(low, 1)), np.log(high + 1), len(count)))
+    size = np.clip(drawn.astype(np.int64), 1, np.minimum(high, count - 1))
+    keys = rng.random((len(count), int(count.max())))
+    keys[np.arange(keys.shape[1]) >= count[:, None]] = np.inf
+    order = np.argsort(keys, axis=1)
+    column = np.arange(order.shape[1])
+    rows = start[:, None] + order
+    support = np.where(column < size[:, None], rows, -1)[:, : int(size.max())]
+    taken = np.minimum(count - size, feed.query)
+    place = size[:, None] + np.arange(int(taken.max()))
+    inside = np.arange(int(taken.max())) < taken[:, None]
+    query = np.take_along_axis(rows, np.minimum(place, rows.shape[1] - 1), 1)
+    return support, np.where(inside, query, -1)
+
+
+class StepOrder(Sampler[tuple[int, int]]):
+    """Walks through the steps of an epoch; Lightning tells it which epoch."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of ``epoch``."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, step) for step in range(len(self.steps)))
+
+
+def loader(steps: Steps) -> DataLoader[Batch]:
+    """Return the data loader of a phase: whole steps, no workers, no collation."""
+    return DataLoader(steps, sampler=StepOrder(steps), batch_size=None, num_workers=0)

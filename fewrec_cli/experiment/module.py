@@ -1,0 +1,81 @@
+"""The LightningModule: joins one phase of a strategy with a backbone."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import RunError
+from fewrec_cli.engine.general import query_losses
+from fewrec_cli.scenario.batch import TaskBatch
+from fewrec_cli.strategy.base import Batch, Strategy
+
+FINAL_SHARE = 0.1
+"""Share of the step size that is left at the end of the cosine."""
+
+
+class FewShotModule(pl.LightningModule):
+    """Trains a backbone by one phase; a step is one forward of the whole meta-batch.
+
+    Args:
+        backbone: Shared weights.
+        phase: The strategy whose loss is minimised.
+        whole: The strategy that adapts validation tasks, of which ``phase`` is a part.
+    """
+
+    def __init__(self, backbone: Backbone, phase: Strategy, whole: Strategy) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.phase = phase
+        self.whole = whole
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the phase's loss; its gradient is averaged over processes."""
+        loss = self.phase.loss(self.backbone, batch)
+        self.log("train/loss", loss.detach(), batch_size=len(batch), on_step=False, on_epoch=True)
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"the loss of {self.phase.name} is {loss.item()} at step {self.global_step}",
+                "lower strategy.outer_lr or strategy.inner_lr",
+            )
+        return loss * batch.share
+
+    def validation_step(self, batch: TaskBatch, _index: int) -> None:
+        """Log the query loss of adapted validation tasks."""
+        weights = self.whole.adapt(
+            self.backbone, batch.user, batch.support, seed=batch.seed, training=False
+        )
+        loss = query_losses(self.backbone, weights, batch.user, batch.query).mean()
+        self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """Move a batch whole."""
+        return batch.to(device)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return the phase's optimiser, its step size falling along a cosine."""
+        outer = self.phase.outer
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer: Optimizer
+        if outer.optimizer == "sgd":
+            optimizer = SGD(parameters, lr=outer.lr)
+        else:
+            optimizer = AdamW(parameters, lr=outer.lr, weight_decay=outer.weight_decay)
+        total = max(int(self.trainer.estimated_stepping_batches), 1)
+
+        def share(step: int) -> float:
+            done = min(step / total, 1.0)
+            return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
+
+        schedule = LambdaLR(optimizer, share)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

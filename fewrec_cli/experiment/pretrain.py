@@ -1,0 +1,201 @@
+"""Pretraining: one Lightning fit per phase, then the adapter's strength, on validation tasks."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch.utils.data import DataLoader
+
+from fewrec_cli.core.errors import Interrupted
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.seeding import derive_seed
+from fewrec_cli.engine.general import query_losses
+from fewrec_cli.experiment.callback import BestWeights, Progress
+from fewrec_cli.experiment.feed import Steps, loader
+from fewrec_cli.experiment.module import FewShotModule
+from fewrec_cli.experiment.tasks import parts
+from fewrec_cli.experiment.world import World, plain
+from fewrec_cli.scenario.batch import TaskBatch
+from fewrec_cli.strategy.base import Strategy
+
+LONGEST_VALIDATION_SUPPORT = 64
+"""Validation during training cuts longer supports, so that it stays a small part of the time."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the validation tasks decided.
+
+    Attributes:
+        steps: Best step of each phase by its word.
+        losses: Validation loss at that step (standard units), or None without validation tasks.
+        strength: Factor on the adapter's strength.
+    """
+
+    steps: dict[str, int]
+    losses: dict[str, float | None]
+    strength: float
+
+
+def pretrain(cfg: DictConfig, world: World, folder: Path, reporter: Reporter) -> tuple[
+    Chosen, pl.Trainer
+]:
+    """Train every phase and choose the adapter's strength.
+
+    Args:
+        cfg: The run's config; ``trainer`` and ``logger`` are read here.
+        world: Its backbone and strategy are trained in place.
+        folder: The run folder.
+        reporter: Shows a bar per phase.
+
+    Returns:
+        What validation chose, and the last phase's trainer (for its device and checkpoint).
+
+    Raises:
+        RunError: The loss is not finite.
+        Interrupted: Ctrl-C; the best weights so far are kept as ``interrupted.ckpt``.
+    """
+    _silence_lightning()
+    validation = validation_batches(world)
+    steps: dict[str, int] = {}
+    losses: dict[str, float | None] = {}
+    for number, phase in enumerate(world.strategy.phases):
+        word = phase.name
+        module = FewShotModule(world.backbone, phase, world.strategy)
+        best = BestWeights(phase.outer.patience)
+        trainer = _trainer(cfg, phase, folder, [best])
+        feed = Steps(
+            world.rows,
+            phase.feed,
+            cfg.seed,
+            f"{number}-{word}",
+            trainer.global_rank,
+            trainer.world_size,
+        )
+        total = _total_steps(trainer, len(feed))
+        with reporter.stage(f"pretrain ({word})", total) as advance:
+            trainer.callbacks.append(Progress(advance, best))  # type: ignore[attr-defined]
+            _fit(trainer, module, feed, validation, folder)
+        best.restore(module, trainer.global_step)
+        steps[word], losses[word] = best.step, best.loss
+    with reporter.stage("choose"):
+        strength = choose_strength(world, validation)
+    return Chosen(steps, losses, strength), trainer
+
+
+def validation_batches(world: World) -> list[TaskBatch]:
+    """Return the validation tasks of the first draw at every support size of the curve above 0."""
+    pool = world.split.valid
+    if len(pool) == 0:
+        return []
+    episodes = world.scenario.draw(pool, 0)
+    batches = []
+    for shots in world.scenario.curve:
+        cut = LONGEST_VALIDATION_SUPPORT if shots is None else shots
+        if cut == 0:
+            continue
+        for tasks in parts(episodes, cut, len(episodes)):
+            seed = derive_seed(0, "validation", cut)
+            batches.append(world.tensors.batch(episodes, tasks, cut, seed))
+    return batches
+
+
+def choose_strength(world: World, validation: list[TaskBatch]) -> float:
+    """Set the adapter's strength to the one with the least validation loss, and return it."""
+    adapter = world.strategy.adapter
+    if not validation or len(adapter.strengths) < 2:
+        adapter.strength = adapter.strengths[0] if len(adapter.strengths) == 1 else 1.0
+        return adapter.strength
+    world.backbone.eval()
+    found = {}
+    for strength in adapter.strengths:
+        adapter.strength = strength
+        loss = _validation_loss(world, validation)
+        found[strength] = loss if np.isfinite(loss) else np.inf
+    adapter.strength = min(found, key=lambda strength: (found[strength], abs(np.log(strength))))
+    return adapter.strength
+
+
+@torch.no_grad()
+def _validation_loss(world: World, validation: list[TaskBatch]) -> float:
+    device = world.backbone.rating_mean.device
+    total = count = 0.0
+    for batch in validation:
+        here = batch.to(device)
+        weights = world.strategy.adapt(
+            world.backbone, here.user, here.support, seed=here.seed, training=False
+        )
+        total += float(query_losses(world.backbone, weights, here.user, here.query).sum())
+        count += len(here)
+    return total / count
+
+
+def _trainer(
+    cfg: DictConfig, phase: Strategy, folder: Path, callbacks: list[pl.Callback]
+) -> pl.Trainer:
+    settings: dict[str, Any] = plain(cfg.trainer)
+    if settings["max_epochs"] is None:
+        settings["max_epochs"] = phase.outer.epochs
+    ours = {
+        "callbacks": callbacks,
+        "logger": instantiate(plain(cfg.logger)) if cfg.logger else False,
+        "default_root_dir": str(folder),
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "inference_mode": False,
+        "log_every_n_steps": 1,
+    }
+    trainer: pl.Trainer = instantiate({**ours, **settings}, _convert_="all")
+    return trainer
+
+
+def _fit(
+    trainer: pl.Trainer,
+    module: FewShotModule,
+    feed: Steps,
+    validation: list[TaskBatch],
+    folder: Path,
+) -> None:
+    """Fit; Lightning ends a run on Ctrl-C by leaving the process, which we turn into our own."""
+    module.train()
+    checks: DataLoader[Any] | None = None
+    if validation:
+        checks = DataLoader(validation, batch_size=None)  # type: ignore[arg-type]
+    try:
+        trainer.fit(module, loader(feed), checks)
+    except SystemExit as left:
+        raise KeyboardInterrupt from left
+    if trainer.interrupted:
+        raise Interrupted("interrupted", "")
+
+
+def _total_steps(trainer: pl.Trainer, per_epoch: int) -> int | None:
+    epochs = trainer.max_epochs if trainer.max_epochs is not None else -1
+    by_epochs = epochs * per_epoch if epochs >= 0 else None
+    if trainer.max_steps >= 0:
+        return trainer.max_steps if by_epochs is None else min(by_epochs, trainer.max_steps)
+    return by_epochs
+
+
+def _silence_lightning() -> None:
+    """Hide Lightning's tips, and warnings about choices that are ours, not the user's."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for text in (
+        ".*does not have many workers.*",
+        ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ".*Starting from v1\\.9\\.0, `tensorboardX` has been removed.*",
+        ".*GPU available but not used.*",
+        ".*Experiment logs directory .* exists and is not empty.*",
+    ):
+        warnings.filterwarnings("ignore", message=text)

@@ -1,0 +1,95 @@
+"""Everything a run is made of, built from its config: data, tasks, backbone, strategy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.seeding import derive_seed
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.feed import TrainingRows
+from fewrec_cli.experiment.tasks import TaskTensors
+from fewrec_cli.metric.settings import Evaluation
+from fewrec_cli.scenario.base import Scenario, Split
+from fewrec_cli.strategy.base import Strategy
+from fewrec_cli.strategy.words import ADAPTER_WORDS
+
+
+@dataclass(frozen=True)
+class World:
+    """A config brought to life.
+
+    Attributes:
+        dataset: The data.
+        scenario: Cuts and draws tasks.
+        split: Who is cold and what pretraining may see.
+        train: The rows that pretraining may see.
+        backbone: Built for the data, not trained.
+        strategy: Prepared for the backbone.
+        evaluation: How rows are scored.
+        rows: Training rows in standard units.
+        tensors: Turns tasks into tensors.
+    """
+
+    dataset: Dataset
+    scenario: Scenario
+    split: Split
+    train: Interactions
+    backbone: Backbone
+    strategy: Strategy
+    evaluation: Evaluation
+    rows: TrainingRows
+    tensors: TaskTensors
+
+
+def build(cfg: DictConfig, reporter: Reporter) -> World:
+    """Read the data, cut the tasks and build the model.
+
+    Args:
+        cfg: A composed and checked config.
+        reporter: Told of long work and of what was dropped.
+
+    Raises:
+        DataError: The data is missing or broken.
+        ScenarioError: The data cannot be cut as asked.
+    """
+    evaluation: Evaluation = instantiate(cfg.evaluation)
+    scenario: Scenario = instantiate(plain(cfg.scenario))
+    with reporter.stage("read"):
+        dataset: Dataset = instantiate(plain(cfg.data)).load(reporter)
+    with reporter.stage("split"):
+        split = scenario.split(dataset)
+    train = dataset.interactions.take(split.train)
+    torch.manual_seed(derive_seed(cfg.seed, "weights"))
+    backbone: Backbone = instantiate(plain(cfg.backbone))
+    backbone.prepare(dataset, train)
+    strategy = build_strategy(cfg)
+    strategy.prepare(backbone)
+    mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
+    rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
+    tensors = TaskTensors(dataset, mean, sd, rows)
+    return World(
+        dataset, scenario, split, train, backbone, strategy, evaluation, rows, tensors
+    )
+
+
+def build_strategy(cfg: DictConfig) -> Strategy:
+    """Build the strategy; the words that only its adapter reads have reached it by reference."""
+    content = plain(cfg.strategy)
+    for word in ADAPTER_WORDS:
+        content.pop(word, None)
+    strategy: Strategy = instantiate(content)
+    return strategy
+
+
+def plain(cfg: Any) -> dict[str, Any]:
+    """Return a config node as plain containers with every reference resolved."""
+    content = OmegaConf.to_container(cfg, resolve=True)
+    if not isinstance(content, dict):
+        raise TypeError(f"expected a mapping, got {type(content).__name__}")
+    return {str(key): value for key, value in content.items()}

@@ -1,0 +1,43 @@
+"""How one task is fitted from its support: the second of the three questions of an experiment."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.scenario.batch import Rows
+
+
+class Adapter(nn.Module, ABC):
+    """Fits all tasks of a batch to their supports, leaving the shared weights untouched.
+
+    Attributes:
+        strengths: Factors on the adapter's own strength that are tried on the validation tasks
+            after pretraining; a single entry is used as it is.
+        strength: The factor in use.
+    """
+
+    def __init__(self, strengths: list[float]) -> None:
+        super().__init__()
+        self.strengths = tuple(strengths)
+        self.strength = 1.0
+
+    def prepare(self, backbone: Backbone) -> None:  # noqa: B027 - many adapters need nothing
+        """Create learnable parameters once the backbone is built."""
+
+    @abstractmethod
+    def adapt(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool
+    ) -> TaskWeights:
+        """Fit every task to its support.
+
+        Args:
+            backbone: Shared weights; not mutated.
+            user: ``(tasks,)``.
+            support: Padded supports; a task without rows keeps the shared weights.
+            training: Whether an outer gradient will be taken through the result.
+
+        Returns:
+            What changed, per task.
+        """

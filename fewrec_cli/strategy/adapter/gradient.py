@@ -1,0 +1,92 @@
+"""Adapt by a few gradient steps on the support loss."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fewrec_cli.backbone.base import AdaptedSet, Backbone
+from fewrec_cli.engine import general, loop
+from fewrec_cli.engine.base import InnerLoop, TaskWeights
+from fewrec_cli.scenario.batch import Rows
+from fewrec_cli.strategy.adapter.base import Adapter
+
+
+class Gradient(Adapter):
+    """k steps of gradient descent from the shared weights.
+
+    Args:
+        inner_lr: Step size, > 0.
+        inner_steps: Number of steps, >= 0.
+        order: ``second`` differentiates through the steps in the outer loop, ``first`` does not.
+        adapted: Which parameters move.
+        learn_lr: ``none``; ``tensor``: one learned step size per parameter tensor; ``element``:
+            one per number (Meta-SGD). Learned only by strategies with an outer loop.
+        engine: ``auto`` and ``vmap`` run all tasks at once; ``loop`` is the reference.
+        shrinkage: A task with n rows takes steps scaled by n / (n + shrinkage), so that few rows
+            move less than many; learned along with the step sizes; 0 is plain MAML.
+        strengths: Factors on the step size tried on the validation tasks.
+
+    Source:
+        Finn et al., "Model-Agnostic Meta-Learning", ICML 2017, algorithm 1; learned step sizes:
+        Li et al., "Meta-SGD", 2017, equation 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        inner_lr: float,
+        inner_steps: int,
+        order: Literal["first", "second"],
+        adapted: AdaptedSet,
+        learn_lr: Literal["none", "tensor", "element"],
+        shrinkage: float,
+        engine: Literal["auto", "vmap", "loop"],
+        strengths: list[float],
+    ) -> None:
+        super().__init__(strengths)
+        self.inner_lr = inner_lr
+        self.inner_steps = inner_steps
+        self.order = order
+        self.which: AdaptedSet = adapted
+        self.learn_lr = learn_lr
+        self.shrinkage = nn.Parameter(
+            torch.tensor(shrinkage), requires_grad=learn_lr != "none" and shrinkage > 0
+        )
+        self.engine = engine
+        self.names: tuple[str, ...] = ()
+        self.log_rates = nn.ParameterList()
+
+    def prepare(self, backbone: Backbone) -> None:
+        """Look up what is adapted and create the step sizes, all at ``inner_lr``."""
+        self.names = backbone.adapted_names(self.which)
+        parameters = dict(backbone.named_parameters())
+        for name in self.names:
+            shape = parameters[name].shape if self.learn_lr == "element" else ()
+            start = torch.full(shape, self.inner_lr).log()
+            self.log_rates.append(nn.Parameter(start, requires_grad=self.learn_lr != "none"))
+
+    def rates(self) -> dict[str, Tensor]:
+        """Return the step size of each adapted parameter, the chosen strength included."""
+        return {
+            name: self.strength * log_rate.exp()
+            for name, log_rate in zip(self.names, self.log_rates, strict=True)
+        }
+
+    def adapt(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool
+    ) -> TaskWeights:
+        """Take the steps; see ``engine.general.inner_loop``."""
+        settings = InnerLoop(
+            self.names,
+            self.rates(),
+            self.inner_steps,
+            second_order=training and self.order == "second",
+            scale=self._scale(support.weight.sum(-1)),
+        )
+        path = loop if self.engine == "loop" else general
+        return path.inner_loop(backbone, user, support, settings)
+
+    def _scale(self, rows: Tensor) -> Tensor:
+        """Return n / (n + shrinkage) for tasks of ``rows`` n, ``(tasks,)``; 0 without rows."""
+        return rows / (rows + self.shrinkage.clamp(min=0)).clamp(min=1e-6)

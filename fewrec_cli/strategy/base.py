@@ -1,0 +1,115 @@
+"""Where shared knowledge comes from: the first of the three questions of an experiment."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
+from fewrec_cli.strategy.adapter.base import Adapter
+from fewrec_cli.strategy.augment.base import Augment, stretch
+
+Batch = RowBatch | TaskBatch
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What one training step is fed with.
+
+    Attributes:
+        kind: ``rows``: interactions of any users; ``tasks``: episodes of whole users.
+        per_step: Rows (tasks) of one step over all processes.
+        support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
+        query: Largest query of an episode.
+    """
+
+    kind: Literal["rows", "tasks"]
+    per_step: int
+    support: tuple[int, int] = (1, 1)
+    query: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    """How shared weights are updated.
+
+    Attributes:
+        optimizer: Adam (decoupled weight decay) or plain gradient descent.
+        lr: Step size at the start; it falls to a tenth along a cosine.
+        weight_decay: Of Adam, >= 0.
+        epochs: Passes over the training rows (tasks).
+        patience: Validations without gain before the phase ends.
+    """
+
+    optimizer: Literal["adam", "sgd"]
+    lr: float
+    weight_decay: float
+    epochs: int
+    patience: int
+
+
+class Strategy(nn.Module, ABC):
+    """Trains shared weights and adapts them: the class behind a yaml of ``configs/strategy``.
+
+    Args:
+        adapter: Fits a task to its support.
+        augment: Changes of the supports by name; empty switches augmentation off.
+        augment_weight: α of D* = D + α D'.
+        outer: How shared weights are updated.
+        feed: What one step is fed with.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        augment: Mapping[str, Augment],
+        augment_weight: float,
+        outer: Outer,
+        feed: Feed,
+    ) -> None:
+        super().__init__()
+        self.adapter = adapter
+        self.augments = tuple(augment.values())
+        self.augment_weight = augment_weight
+        self.outer = outer
+        self.feed = feed
+
+    @property
+    def phases(self) -> Sequence["Strategy"]:
+        """The strategies whose training makes up pretraining, in order; most have one phase."""
+        return (self,)
+
+    @property
+    def name(self) -> str:
+        """The word shown for this phase."""
+        return type(self).__name__.lower()
+
+    def prepare(self, backbone: Backbone) -> None:
+        """Create learnable parameters once the backbone is built."""
+        self.adapter.prepare(backbone)
+
+    @abstractmethod
+    def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
+        """Return the training loss of one step, a scalar; mean over tasks (rows)."""
+
+    def adapt(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
+    ) -> TaskWeights:
+        """Fit every task to its (augmented) support; the shared weights are left untouched.
+
+        Args:
+            backbone: Shared weights.
+            user: ``(tasks,)``.
+            support: Padded supports.
+            seed: Of the augmentation.
+            training: Whether an outer gradient will be taken through the result.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        stretched = stretch(support, self.augments, self.augment_weight, generator)
+        return self.adapter.adapt(backbone, user, stretched, training=training)

@@ -1,0 +1,72 @@
+"""Transfer: supervised pretraining on all training interactions, then adaptation."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.engine.base import TaskWeights, pairwise_loss, pointwise_loss
+from fewrec_cli.scenario.batch import RowBatch, Rows
+from fewrec_cli.strategy.adapter.base import Adapter
+from fewrec_cli.strategy.augment.base import Augment
+from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
+
+
+class Transfer(Strategy):
+    """Learns users and items together; a cold user starts from what all users share.
+
+    Args:
+        adapter: Fits a task to its support.
+        augment: Changes of the supports at adaptation, by name.
+        augment_weight: α of D* = D + α D'.
+        outer_lr: Step size of pretraining (Adam), > 0.
+        weight_decay: Of Adam, >= 0.
+        epochs: Passes over the training interactions.
+        patience: Validations without gain before pretraining ends.
+        rows_per_step: Interactions per step.
+        alpha: θ = θ0 + α (θ1 - θ0) between the shared weights and the adapted ones; 1 takes the
+            adapted weights as they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        augment: Mapping[str, Augment],
+        augment_weight: float,
+        outer_lr: float,
+        weight_decay: float,
+        epochs: int,
+        patience: int,
+        rows_per_step: int,
+        alpha: float,
+    ) -> None:
+        super().__init__(
+            adapter=adapter,
+            augment=augment,
+            augment_weight=augment_weight,
+            outer=Outer("adam", outer_lr, weight_decay, epochs, patience),
+            feed=Feed("rows", rows_per_step),
+        )
+        self.alpha = alpha
+
+    def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
+        """Return the mean loss of the rows, each user's personal factors included."""
+        if not isinstance(batch, RowBatch):
+            raise TypeError(f"transfer is fed with rows, got {type(batch).__name__}")
+        features = backbone.encode(batch.user, batch.item[:, None], personal=True)
+        scores = backbone.head(features)[:, 0]
+        penalty = backbone.penalty(features) + backbone.personal_penalty(batch.user)
+        if batch.negative is None:
+            return pointwise_loss(scores, batch.rating).mean() + penalty
+        other = backbone.encode(batch.user, batch.negative[:, None], personal=True)
+        return pairwise_loss(scores, backbone.head(other)[:, 0]).mean() + penalty
+
+    def adapt(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
+    ) -> TaskWeights:
+        """Adapt, then go the share ``alpha`` of the way."""
+        weights = super().adapt(backbone, user, support, seed=seed, training=training)
+        if self.alpha == 1:
+            return weights
+        return weights.towards(dict(backbone.named_parameters()), self.alpha)

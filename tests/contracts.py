@@ -23,7 +23,11 @@ from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import FloatArray
 from fewrec_cli.data.base import Dataset, DataSource
+from fewrec_cli.engine.general import query_losses, score
 from fewrec_cli.metric.base import NoPositive, RankedLists
+from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
+from fewrec_cli.strategy.base import Strategy
+from tests.composed import built
 from tests.planted import planted_dataset
 
 
@@ -359,3 +363,171 @@ class BackboneContract:
         expected = backbone(users, items)
         found = backbone.cuda()(users.cuda(), items.cuda()).cpu()
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class StrategyContract:
+    """What every strategy keeps; its subclass says how to make one, with its adapter.
+
+    Attributes:
+        words: What the command would add to choose the strategy, e.g. ``("strategy=maml",)``.
+        adapts: Whether adaptation is expected to help (not with ``strategy/adapter=none``).
+    """
+
+    words: ClassVar[tuple[str, ...]]
+    adapts: ClassVar[bool] = True
+
+    def strategy(self) -> Strategy:
+        """Return a new strategy, not yet prepared."""
+        made: Strategy = built("strategy", *self.words)
+        return made
+
+    def ready(self, *, pretrained: int = 0, seed: int = 0) -> tuple[Strategy, Backbone]:
+        """Return strategy and backbone, after ``pretrained`` steps of every phase."""
+        torch.manual_seed(seed)
+        strategy, backbone = self.strategy(), built("backbone", "backbone=mf", "backbone.factors=4")
+        dataset = planted_dataset()
+        known = np.flatnonzero(dataset.interactions.user < HELD_OUT[0])
+        backbone.prepare(dataset, dataset.interactions.take(known))
+        strategy.prepare(backbone)
+        for phase in strategy.phases if pretrained else ():
+            train(phase, backbone, pretrained)
+        return strategy.eval(), backbone.eval()
+
+    def scores(self, strategy: Strategy, backbone: Backbone, batch: TaskBatch) -> Tensor:
+        """Return the adapted scores of the query, ``(tasks, query)``."""
+        weights = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        return score(backbone, weights, batch.user, batch.query.item).detach()
+
+    def test_constructor_takes_keywords_without_defaults(self) -> None:
+        constructor_keys(type(self.strategy()))
+
+    def test_adapt_leaves_shared_weights_and_support_untouched(self) -> None:
+        strategy, backbone = self.ready()
+        batch = planted_tasks(HELD_OUT)
+        before = {name: value.clone() for name, value in backbone.state_dict().items()}
+        support = (batch.support.item.clone(), batch.support.rating.clone())
+        self.scores(strategy, backbone, batch)
+        for name, value in backbone.state_dict().items():
+            torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+        assert torch.equal(batch.support.item, support[0])
+        assert torch.equal(batch.support.rating, support[1])
+
+    def test_same_seed_gives_the_same_scores(self) -> None:
+        first, again = self.ready(pretrained=3), self.ready(pretrained=3)
+        batch = planted_tasks(HELD_OUT)
+        assert torch.equal(self.scores(*first, batch), self.scores(*again, batch))
+
+    def test_an_empty_support_gives_the_unadapted_score(self) -> None:
+        strategy, backbone = self.ready(pretrained=3)
+        batch = planted_tasks(HELD_OUT, empty=True)
+        expected = backbone(batch.user, batch.query.item)
+        torch.testing.assert_close(self.scores(strategy, backbone, batch), expected)
+        without = replace(batch, support=planted_tasks(HELD_OUT, shots=0).support)
+        torch.testing.assert_close(self.scores(strategy, backbone, without), expected)
+
+    @pytest.mark.parametrize("shots", [1, 8])
+    def test_scores_are_finite(self, shots: int) -> None:
+        strategy, backbone = self.ready(pretrained=3)
+        assert torch.isfinite(
+            self.scores(strategy, backbone, planted_tasks(HELD_OUT, shots=shots))
+        ).all()
+
+    def test_a_task_does_not_depend_on_its_neighbours(self) -> None:
+        strategy, backbone = self.ready(pretrained=3)
+        if strategy.augments:
+            pytest.skip("augmentation draws for the whole batch")
+        whole = self.scores(strategy, backbone, planted_tasks(HELD_OUT))
+        alone = self.scores(strategy, backbone, planted_tasks((HELD_OUT[0] + 3, HELD_OUT[0] + 4)))
+        torch.testing.assert_close(whole[3:4], alone, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
+    def test_the_loss_of_every_phase_reaches_the_shared_weights(self, implicit: bool) -> None:
+        strategy, backbone = self.ready()
+        for phase in strategy.phases:
+            backbone.zero_grad()
+            loss = phase.loss(backbone.train(), fed(phase, implicit=implicit))
+            assert loss.shape == ()
+            assert torch.isfinite(loss)
+            loss.backward()
+            grown = [p.grad for p in backbone.parameters() if p.grad is not None]
+            assert any(bool(gradient.any()) for gradient in grown)
+
+    def test_a_loaded_strategy_scores_as_the_saved_one(self, tmp_path: Path) -> None:
+        saved, other = self.ready(pretrained=5), self.ready(seed=1)
+        for part, into in zip(saved, other, strict=True):
+            torch.save(part.state_dict(), tmp_path / "part.pt")
+            into.load_state_dict(torch.load(tmp_path / "part.pt", weights_only=True))
+        batch = planted_tasks(HELD_OUT)
+        assert torch.equal(self.scores(*saved, batch), self.scores(*other, batch))
+
+    def test_adaptation_helps_on_planted_data(self) -> None:
+        if not self.adapts:
+            pytest.skip("this one does not adapt")
+        strategy, backbone = self.ready(pretrained=80)
+        batch = planted_tasks(HELD_OUT)
+        adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        after = query_losses(backbone, adapted, batch.user, batch.query).mean()
+        before = query_losses(backbone, type(adapted)({}), batch.user, batch.query).mean()
+        assert after < 0.9 * before
+
+    @pytest.mark.gpu
+    def test_cpu_and_gpu_agree(self) -> None:
+        strategy, backbone = self.ready(pretrained=3)
+        batch = planted_tasks(HELD_OUT)
+        expected = self.scores(strategy, backbone, batch)
+        found = self.scores(strategy.cuda(), backbone.cuda(), batch.to("cuda")).cpu()
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+KNOWN, HELD_OUT = (0, 60), (60, 80)
+"""Users of the planted data that strategies train on and are tested on, from (incl.) to (excl.)."""
+
+
+def planted_tasks(
+    users: tuple[int, int], shots: int = 8, *, empty: bool = False, implicit: bool = False
+) -> TaskBatch:
+    """Return one task for each of the planted users ``users[0]`` to ``users[1] - 1``.
+
+    Args:
+        users: First user, and one beyond the last.
+        shots: Support size of each task; the last 10 rows of a user are the query.
+        empty: Give every support row the weight 0, as in a batch with longer supports.
+        implicit: Add one sampled negative to each row.
+    """
+    rows = planted_dataset().interactions
+    rating = (rows.rating - rows.rating.mean()) / rows.rating.std()
+    mine = slice(*users)
+    item = torch.from_numpy(rows.item.reshape(80, -1)[mine])
+    stars = torch.from_numpy(rating.reshape(80, -1)[mine]).float()
+    other = (item * 7 + 3) % 48 if implicit else None
+
+    def part(columns: slice, weight: float) -> Rows:
+        negative = None if other is None else other[:, columns]
+        shares = torch.full_like(stars[:, columns], weight)
+        return Rows(item[:, columns], stars[:, columns], shares, negative)
+
+    support = part(slice(0, shots), 0.0 if empty else 1.0)
+    return TaskBatch(torch.arange(*users), support, part(slice(-10, None), 1.0))
+
+
+def fed(phase: Strategy, *, implicit: bool = False) -> RowBatch | TaskBatch:
+    """Return all known users' interactions in the form in which a phase is trained."""
+    if phase.feed.kind == "tasks":
+        return planted_tasks(KNOWN, implicit=implicit)
+    rows = planted_tasks(KNOWN, shots=14, implicit=implicit)
+    user = rows.user[:, None].expand_as(rows.support.item)
+    negative = None if rows.support.negative is None else rows.support.negative.flatten()
+    return RowBatch(
+        user.flatten(), rows.support.item.flatten(), rows.support.rating.flatten(), negative
+    )
+
+
+def train(phase: Strategy, backbone: Backbone, steps: int) -> None:
+    """Train on the known users with plain Adam."""
+    learned = [*backbone.parameters(), *phase.parameters()]
+    optimizer = torch.optim.Adam([p for p in learned if p.requires_grad], lr=0.03)
+    backbone.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        phase.loss(backbone, fed(phase)).backward()
+        optimizer.step()

@@ -1,0 +1,215 @@
+"""Every option of every group composes, matches its class, and runs one tiny step."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+import fewrec_cli
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.strategy.words import ADAPTER_WORDS
+from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
+
+ROOT = Path(fewrec_cli.__file__).parent.parent
+CONFIGS = ROOT / "configs"
+PRESETS = {"trainer", "logger", "sweep", "experiment"}  # no class of ours stands behind these
+MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "strategy/augment"}
+GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
+HYDRAS_OWN = {"_target_", "_partial_", "_convert_", "_recursive_", "defaults"}
+
+
+def options(*groups: str) -> list[tuple[str, str]]:
+    """Return (group, option) of every yaml below a folder, of the named groups if any."""
+    found = [
+        (path.parent.relative_to(CONFIGS).as_posix(), path.stem)
+        for path in sorted(CONFIGS.rglob("*.yaml"))
+        if path.parent != CONFIGS
+    ]
+    return [one for one in found if not groups or one[0] in groups]
+
+
+def names(group: str) -> list[str]:
+    """Return the options of one group."""
+    return [option for _, option in options(group)]
+
+
+ALL = options()
+OURS = [(group, option) for group, option in ALL if group not in PRESETS]
+MIRROR = options(*MIRRORED)
+
+
+def named(pairs: list[tuple[str, str]]) -> Any:
+    """Parametrise a test over options, each under the word a user types."""
+    return pytest.mark.parametrize(("group", "option"), pairs, ids=["=".join(p) for p in pairs])
+
+
+def word(group: str, option: str) -> str:
+    """Return what chooses the option on the command line."""
+    return f"{group}=[{option}]" if group == "strategy/augment" else f"{group}={option}"
+
+
+def raw(group: str, option: str) -> DictConfig:
+    """Return the yaml as it stands in the file."""
+    node = OmegaConf.load(CONFIGS / group / f"{option}.yaml")
+    assert isinstance(node, DictConfig)
+    return node
+
+
+def target(path: str) -> Any:
+    """Import what a ``_target_`` names."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def nodes(node: Any) -> Iterator[DictConfig]:
+    """Yield every part of a config that has a ``_target_``."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node
+        for key in node:
+            if not OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+                yield from nodes(node[key])
+
+
+def words_of(cls: Any) -> list[str]:
+    """Return the words that a constructor takes."""
+    return [name for name in inspect.signature(cls).parameters if name != "self"]
+
+
+def test_every_group_is_known_to_these_tests() -> None:
+    assert {group for group, _ in ALL} == MIRRORED | PRESETS | {"evaluation"}
+
+
+@named(ALL)
+def test_option_composes(group: str, option: str) -> None:
+    assert composed(word(group, option))
+
+
+@named([pair for pair in ALL if pair[0] not in {"sweep", "experiment"}])
+def test_every_target_can_be_imported(group: str, option: str) -> None:
+    found = list(nodes(raw(group, option)))
+    assert found or (group, option) == ("logger", "none")
+    for node in found:
+        assert callable(target(node["_target_"]))
+
+
+@named(OURS)
+def test_keys_are_the_constructor_s_words_in_its_order(group: str, option: str) -> None:
+    for depth, node in enumerate(nodes(raw(group, option))):
+        expected = words_of(target(node["_target_"]))
+        keys = [str(key) for key in node if key not in HYDRAS_OWN]
+        if group == "strategy" and depth == 0:
+            keys = [key for key in keys if key not in ADAPTER_WORDS]
+            assert any("adapter" in entry for entry in node["defaults"]), "no adapter in defaults"
+            expected = [name for name in expected if name != "adapter"]
+        elif group == "strategy":
+            expected = [name for name in expected if name not in GIVEN_BY_CODE]
+        assert keys == expected
+
+
+@named(OURS)
+def test_constructor_takes_keywords_without_defaults(group: str, option: str) -> None:
+    for node in nodes(raw(group, option)):
+        for one in inspect.signature(target(node["_target_"])).parameters.values():
+            assert one.kind is inspect.Parameter.KEYWORD_ONLY, f"{one.name} is not keyword-only"
+            assert one.default is inspect.Parameter.empty, f"{one.name} has a default in code"
+            assert one.annotation is not inspect.Parameter.empty, f"{one.name} has no type"
+
+
+@named(options("trainer", "logger"))
+def test_keys_of_presets_fit_lightning_s_signature(group: str, option: str) -> None:
+    for node in nodes(raw(group, option)):
+        keys = {str(key): None for key in node if key not in HYDRAS_OWN}
+        inspect.signature(target(node["_target_"])).bind_partial(**keys)
+
+
+@named(OURS)
+def test_every_value_has_a_trailing_comment(group: str, option: str) -> None:
+    lines = (CONFIGS / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+    values = [line for line in lines if re.match(r" *\w+: *[^ #]", line)]
+    bare = [line for line in values if " # " not in line and line.split(":")[0].strip()[0] != "_"]
+    assert not bare
+
+
+@named(ALL)
+def test_option_says_in_one_line_what_it_is(group: str, option: str) -> None:
+    """The first comment of the file is what ``fewrec list`` shows; else the class's docstring."""
+    lines = (CONFIGS / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("# ") and "@package" not in line]
+    assert comments or inspect.getdoc(target(raw(group, option)["_target_"]))
+
+
+@named(MIRROR)
+def test_option_has_a_module_and_a_test_of_its_name(group: str, option: str) -> None:
+    module = ROOT / "fewrec_cli" / group / f"{option}.py"
+    assert module.is_file()
+    assert target(raw(group, option)["_target_"]).__module__ == ".".join(
+        ["fewrec_cli", *group.split("/"), option]
+    )
+    assert (ROOT / "tests" / group / f"test_{option}.py").is_file()
+
+
+@named(options("strategy/augment"))
+def test_augmentations_have_a_package_of_their_own(group: str, option: str) -> None:
+    first = (CONFIGS / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# @package strategy.augment.{option}"
+
+
+def test_augmentations_compose_with_one_another_and_switch_off() -> None:
+    both = composed("strategy=maml", "strategy/augment=[noise,mixup]").strategy.augment
+    assert list(both) == ["noise", "mixup"]
+    assert not composed("strategy=augmentation", "strategy/augment=[]").strategy.augment
+
+
+def tiny_runs() -> Iterator[tuple[str, ...]]:
+    """Yield the words of runs in which every pair of options of two parts meets once.
+
+    The three parts are backbone, strategy and adapter; scenarios, augmentations and trainers go
+    along in turn.
+    """
+    backbones, adapters = names("backbone"), names("strategy/adapter")
+    turns = {group: names(group) for group in ("scenario", "strategy/augment")}
+    pairs = product(names("strategy"), range(len(adapters)))
+    for number, (strategy, adapter) in enumerate(pairs):
+        scenario = turns["scenario"][number % len(turns["scenario"])]
+        augment = turns["strategy/augment"][number // 2 % len(turns["strategy/augment"])]
+        yield (
+            f"backbone={backbones[number % len(backbones)]}",
+            f"strategy={strategy}",
+            f"strategy/adapter={adapters[adapter]}",
+            f"scenario={scenario}",
+            f"strategy/augment=[{augment}]" if number % 2 else "strategy/augment=[]",
+        )
+
+
+def run(words: tuple[str, ...], folder: Path) -> Any:
+    """Run the real pipeline on generated data, two steps long."""
+    from fewrec_cli.experiment.pipeline import train
+
+    cfg = composed(*SHRUNK_RUN, *words)
+    with Reporter(quiet=True) as reporter:
+        return train(cfg, folder, reporter)
+
+
+def check(folder: Path) -> None:
+    """A finished run leaves its figures, and nothing half written."""
+    assert (folder / "metrics.json").is_file()
+    assert not list(folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("words", list(tiny_runs()), ids=" ".join)
+def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
+    run((*words, "data=synthetic", *SHRUNK_DATA), tmp_path)
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("option", names("experiment"))
+def test_experiment_runs_on_generated_data(option: str, tmp_path: Path) -> None:
+    run((f"experiment={option}", "data=synthetic", *SHRUNK_DATA), tmp_path)
+    check(tmp_path)

@@ -1,0 +1,172 @@
+"""The shot curve: how each row of the table changes with the number of support interactions."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fewrec_cli.core.paths import written
+from fewrec_cli.experiment.result import Row
+from fewrec_cli.metric.settings import LOWER_IS_BETTER
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+KINDS = ("model", "unadapted", "oracle", "published", "floor")
+"""Kinds of rows, the most important first."""
+Shots = int | Literal["all"]
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+FLOORS = (
+    ("#9a9a9a", "s", "none"),
+    ("#7a7a7a", "^", "full"),
+    ("#7a7a7a", "v", "none"),
+    ("#555555", "D", "none"),
+    ("#111111", "D", "full"),
+    ("#9a9a9a", "X", "full"),
+    ("#9a9a9a", "o", "none"),
+)
+"""Colour, mark and filling of each floor in turn; the strongest, item mean + offset, darkest."""
+STYLE: dict[str, Any] = {
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "errorbar.capsize": 1.5,
+}
+TITLE, PANEL, UNDER, LINE = 0.55, 2.6, 0.6, 0.2
+"""Heights in inches: title, panel, ticks and label under it, one line of the legend."""
+
+
+def shot_curve(rows: Sequence[Row], metrics: Sequence[str], path: Path, title: str) -> None:
+    """Draw one panel per metric into a PNG: shots in order along x, one line per row name.
+
+    The model is a thick line, its unadapted self dashed, floors thin and grey with their own
+    marks, the oracle dotted; bars are one standard deviation over draws. Colours are Okabe and
+    Ito's, safe for colour-blind readers, and every line also differs in mark or dash. A metric
+    that no row has, and a row without a figure in any panel, are left out.
+
+    Args:
+        rows: All rows at all support sizes.
+        metrics: Names of the panels' metrics, left to right, e.g. ``mae`` and ``ndcg@5``.
+        path: The PNG, written beside and then renamed.
+        title: Stands above the panels, on as many lines as it needs.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = _lines(rows)
+    drawn = [metric for metric in metrics if any(_has(row, metric) for row in rows)]
+    width = max(len(drawn), 1)
+    with rc_context(STYLE):  # type: ignore[arg-type]  # its stub wants a TypedDict of 300 keys
+        figure = Figure(figsize=(0.9 + 3.4 * width, 4.5), dpi=200)
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(1, width, squeeze=False)[0]
+        order = sorted({row.shots for row in rows}, key=_place)
+        for panel, metric in zip(panels, drawn, strict=False):
+            _panel(panel, lines, order, metric)
+        heading = textwrap.wrap(title, int(14 * figure.get_figwidth()))
+        _legend(figure, panels, TITLE + LINE * max(len(heading) - 1, 0))
+        top = 1.0 - 0.08 / figure.get_figheight()
+        figure.suptitle("\n".join(heading), fontsize=10, y=top, va="top")
+        with written(path) as beside:
+            figure.savefig(beside, format="png")
+
+
+def _lines(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each line by its label, the most important line first, shots ascending."""
+    lines: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (KINDS.index(row.kind), _place(row.shots))):
+        plain = row.kind != "unadapted" or "unadapted" in row.row
+        lines.setdefault(row.row if plain else f"{row.row}, unadapted", []).append(row)
+    return lines
+
+
+def _panel(panel: "Axes", lines: dict[str, list[Row]], order: Sequence[Shots], metric: str) -> None:
+    """Draw one metric's curves, the most important last, so that it lies on top."""
+    floors = [label for label, rows in lines.items() if rows[0].kind == "floor"]
+    for label, rows in reversed(lines.items()):
+        own = [row for row in rows if _has(row, metric)]
+        if own:
+            panel.errorbar(
+                [order.index(row.shots) for row in own],
+                [row.metrics[metric].mean or 0.0 for row in own],
+                yerr=[row.metrics[metric].sd or 0.0 for row in own],
+                label=label,
+                **_look(own[0], floors.index(label) if label in floors else 0),
+            )
+    panel.set_xticks(range(len(order)), [str(shots) for shots in order])
+    panel.set_xlabel("support interactions (shots)")
+    less = metric in LOWER_IS_BETTER
+    panel.set_ylabel(LOWER_IS_BETTER.get(metric, _axis(metric)))
+    panel.set_title("lower is better" if less else "higher is better", fontsize=8, color="#666666")
+    panel.locator_params(axis="y", nbins=6)
+    panel.margins(x=0.06, y=0.08)
+
+
+def _legend(figure: "Figure", panels: Sequence["Axes"], above: float) -> None:
+    """Put one legend for all panels below them, where it covers no curve, and make room for it.
+
+    Above the panels stay ``above`` inches for the title.
+    """
+    handles: dict[str, Any] = {}
+    for panel in panels:
+        found, labels = panel.get_legend_handles_labels()
+        handles |= dict(zip(reversed(labels), reversed(found), strict=True))
+    columns = 2 if len(panels) == 1 else 4
+    below = UNDER + LINE * -(-len(handles) // columns)
+    height, width = above + PANEL + below, figure.get_figwidth()
+    figure.set_figheight(height)
+    figure.subplots_adjust(
+        left=0.72 / width,
+        right=1.0 - 0.1 / width,
+        top=1.0 - above / height,
+        bottom=below / height,
+        wspace=0.25,
+    )
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        loc="lower center",
+        ncols=columns,
+        frameon=False,
+        handlelength=3.0,
+        columnspacing=1.6,
+        borderaxespad=0.1,
+    )
+
+
+def _look(row: Row, number: int) -> dict[str, Any]:
+    if row.kind == "model":
+        return {"color": BLUE, "lw": 2.6, "marker": "o", "ms": 5.5, "zorder": 6}
+    if row.kind == "unadapted":
+        dashed = (0, (5, 2))
+        return {"color": BLUE, "lw": 1.4, "ls": dashed, "marker": "o", "ms": 4.5, "mfc": "w"}
+    if row.kind == "oracle":
+        return {"color": ORANGE, "lw": 1.8, "ls": (0, (1, 1.5))}
+    if row.kind == "published":
+        return {"color": ORANGE, "lw": 1.2, "ls": "-.", "marker": "*", "ms": 6}
+    grey, mark, fill = FLOORS[number % len(FLOORS)]
+    look = {"color": grey, "lw": 0.9, "marker": mark, "ms": 4, "mew": 0.9, "elinewidth": 0.7}
+    return look if fill == "full" else {**look, "mfc": "w"}
+
+
+def _has(row: Row, metric: str) -> bool:
+    return metric in row.metrics and row.metrics[metric].mean is not None
+
+
+def _place(shots: Shots) -> float:
+    return float("inf") if shots == "all" else shots
+
+
+def _axis(metric: str) -> str:
+    name, _, k = metric.partition("@")
+    words = {"ndcg": "nDCG", "ndcg_exp": "nDCG", "mrr": "MRR", "map": "MAP"}
+    gain = {"ndcg": " (linear gain)", "ndcg_exp": " (gain 2^stars - 1)"}.get(name, "")
+    return f"{words.get(name, name)}{'@' + k if k else ''}{gain}"

@@ -169,7 +169,7 @@ class ColdChoice:
         name = Path(self.listed).name
         if not cold.any():
             raise ScenarioError(
-                f"none of the {len(ids):,} ids in {name} is a {self.side} of {dataset.name}",
+                f"{name} lists {len(ids):,} ids, and no {self.side} of {dataset.name} is one",
                 f"list ids as in the data, e.g. {found[0]}, one per line",
             )
         how = f"listed in {name}, sha256 {digest[:12]}"

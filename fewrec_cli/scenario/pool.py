@@ -98,49 +98,59 @@ def select_tasks(pool: TaskPool, keep: BoolArray) -> TaskPool:
     return TaskPool(pool.user[keep], offsets, rows, history, history_offsets)
 
 
+@dataclass(frozen=True)
+class _Words:
+    """How messages speak of a pool."""
+
+    name: Literal["test", "validation"]
+    rows: str
+
+    def of(self, pool: TaskPool) -> str:
+        return f"of {len(pool):,} users with {self.name} {self.rows}"
+
+
 def _keep(
     pool: TaskPool, rules: TaskRules, name: Literal["test", "validation"], dataset: Dataset
 ) -> tuple[TaskPool, list[Note]]:
     """Drop the tasks that are too short or too long, and say how many."""
+    words = _Words(name, "interactions" if dataset.implicit else "ratings")
     counts = np.diff(pool.offsets)
-    word = "interactions" if dataset.implicit else "ratings"
-    of = f"of {len(pool):,} users with {name} {word}"
-    short, notes = counts < rules.needed, []
+    short = counts < rules.needed
+    long = counts > rules.max_interactions if rules.max_interactions else np.zeros_like(short)
+    notes = []
     if short.any():
-        what = f"{short.sum():,} {of} have fewer than {rules.needed} {word}, {rules.reason}"
-        if rules.short_history == "error":
-            raise ScenarioError(
-                what, "lower scenario.shots, or drop them with scenario.short_history=drop"
-            )
-        notes.append(Note("short history", int(short.sum()), f"{what}: dropped"))
-    long = np.zeros_like(short)
-    if rules.max_interactions is not None:
-        long = counts > rules.max_interactions
-        limit = f"more than {rules.max_interactions} {word} (scenario.max_interactions)"
-        if long.any():
-            notes.append(
-                Note("long history", int(long.sum()), f"{long.sum():,} {of} have {limit}: dropped")
-            )
+        notes.append(_short_note(pool, rules, words, int(short.sum())))
+    if long.any():
+        limit = f"more than {rules.max_interactions} {words.rows} (scenario.max_interactions)"
+        text = f"{long.sum():,} {words.of(pool)} have {limit}: dropped"
+        notes.append(Note("long history", int(long.sum()), text))
     kept = select_tasks(pool, ~(short | long))
     if not len(kept):
-        raise _no_task(pool, rules, name, word)
+        raise _no_task(pool, rules, words)
     notes.append(Note(f"{name} tasks", len(kept), f"{len(kept):,} {name} tasks"))
     return kept, notes
 
 
-def _no_task(pool: TaskPool, rules: TaskRules, name: str, word: str) -> ScenarioError:
-    most = int(np.diff(pool.offsets).max()) if len(pool) else 0
-    range_ = f"{rules.needed} or more {word}, {rules.reason}"
-    if rules.max_interactions is not None:
-        range_ = f"{rules.needed} to {rules.max_interactions} {word}"
-    problem = (
-        f"no {name} task is left: none of {len(pool):,} users with {name} {word} has {range_} "
-        f"(longest: {most})"
-    )
-    if name == "validation":
-        return ScenarioError(
-            problem,
-            "raise scenario.validation, lower scenario.shots or scenario.query, "
-            "or do without: scenario.validation=null",
+def _short_note(pool: TaskPool, rules: TaskRules, words: _Words, short: int) -> Note:
+    """Count the short tasks, or refuse them where ``short_history=error``."""
+    what = f"{short:,} {words.of(pool)} have fewer than {rules.needed} {words.rows}, {rules.reason}"
+    if rules.short_history == "error":
+        raise ScenarioError(
+            what, "lower scenario.shots, or drop them with scenario.short_history=drop"
         )
-    return ScenarioError(problem, "lower scenario.shots or scenario.query, or give more data")
+    return Note("short history", short, f"{what}: dropped")
+
+
+def _no_task(pool: TaskPool, rules: TaskRules, words: _Words) -> ScenarioError:
+    most = int(np.diff(pool.offsets).max(initial=0))
+    allowed = f"{rules.needed} or more {words.rows}, {rules.reason}"
+    remedy = "lower scenario.shots or scenario.query"
+    if rules.max_interactions is not None:
+        allowed = f"{rules.needed} to {rules.max_interactions} {words.rows}"
+        remedy = "lower scenario.shots or scenario.query, raise scenario.max_interactions"
+    if words.name == "validation":
+        remedy += ", raise scenario.validation, or do without: scenario.validation=null"
+    else:
+        remedy += ", or give more data"
+    problem = f"no {words.name} task is left: none {words.of(pool)} has {allowed}"
+    return ScenarioError(f"{problem} (longest: {most:,})", remedy)

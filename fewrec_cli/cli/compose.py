@@ -5,38 +5,34 @@ Hydra reads ``sys.argv`` and knows no subcommands; Lightning starts further proc
 and while a job runs the line stands as a child process needs it.
 """
 
-import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, read_write
 
 from fewrec_cli.cli.commands import BY_NAME, load
 from fewrec_cli.cli.words import Line, take_apart
-from fewrec_cli.core.errors import FewrecError, RunFolderError
+from fewrec_cli.core.errors import FewrecError, Interrupted, RunFolderError
 
 if TYPE_CHECKING:
     from fewrec_cli.core.progress import Reporter
 
 CONFIGS = "fewrec_cli.configs"
 RANK_WORDS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-HASH_LENGTH = 8
 OURS = ("log.txt", "config.yaml")
 
 Job = Callable[[DictConfig, Path, "Reporter"], object]
 
 
-class Stopped(BaseException):  # noqa: N818 -- no error: a way past Hydra, which catches Exception
-    """Carries a job's exception through Hydra untouched and ends a sweep at that job."""
+class Stopped(BaseException):
+    """Carries a job's exception past Hydra, which catches ``Exception``, and ends a sweep there."""
 
     def __init__(self, fault: BaseException) -> None:
         super().__init__()
@@ -79,22 +75,29 @@ def start(typed: Line, inner: Line, job: Job) -> int:
     """
     from fewrec_cli.cli.faults import check_line
 
-    register_resolvers()
-    add_import_path(typed)
     jobs = check_line(inner)
     run_hydra(inner, lambda cfg: _run_job(cfg, typed, job, jobs))
     return 0
 
 
-def run_hydra(line: Line, task: Callable[[DictConfig], object]) -> None:
-    """Call Hydra's main with flags in front, overrides behind, and our own switches set."""
+def run_hydra(line: Line, task: Callable[[DictConfig], object], program: str | None = None) -> None:
+    """Call Hydra's main with flags in front, overrides behind, and our own switches set.
+
+    Args:
+        line: What Hydra gets; the command names the root config.
+        task: Called with each composed config.
+        program: Name of the program to pretend, where the shell's completion asks for it.
+    """
     import hydra
 
     flags = replace(line, flags=tuple(f for f in line.flags if f[0] != "--debug")).spelled()
     entry = hydra.main(
         config_path=f"pkg://{CONFIGS}", config_name=line.command, version_base="1.3"
     )(task)
-    with _arguments([sys.argv[0], *flags, *line.words]), _environment(HYDRA_FULL_ERROR="1"):
+    with (
+        _arguments([program or sys.argv[0], *flags, *line.words]),
+        _environment(HYDRA_FULL_ERROR="1"),
+    ):
         try:
             entry()
         except Stopped as stopped:
@@ -129,14 +132,11 @@ def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int) -> None:
             reporter.say(name)
         try:
             result = job(cfg, folder, reporter)
-        except FewrecError as fault:
+        except (Exception, KeyboardInterrupt, SystemExit) as fault:
             if name:
-                reporter.say(f"{name}: failed; the sweep stops here")
-            if fresh and fault.exit_code == 2:
-                _forget(folder)
-            raise Stopped(fault) from fault
-        except Exception as fault:
-            raise Stopped(fault) from fault
+                reporter.say(f"{name}: not finished; the sweep stops here")
+            left = not (fresh and _refused_or_stopped(fault) and _forget(folder))
+            raise Stopped(_interrupted(fault, folder if left else None)) from fault
     if isinstance(result, RunResult):
         show(result)
 
@@ -163,9 +163,9 @@ def _pin_folder(folder: Path) -> None:
     Within a sweep ``hydra.run.dir`` is the folder a single run would have had, and each child
     would write into a stray one. The node is read-only: only it is unlocked.
     """
-    run = HydraConfig.get().run
-    with read_write(run):
-        run.dir = str(folder)
+    live = cast("DictConfig", HydraConfig.get())
+    with read_write(live.run):
+        live.run.dir = str(folder)
 
 
 @contextmanager
@@ -193,34 +193,6 @@ def rank() -> int:
     return max(int(os.environ.get(word, "0")) for word in ("RANK", "LOCAL_RANK", "NODE_RANK"))
 
 
-def register_resolvers() -> None:
-    """Make the two parts of a run folder's name known: its time and its config's hash."""
-
-    def config_hash(*, _root_: DictConfig) -> str:
-        content = {key: value for key, value in _plain(_root_).items() if key != "hydra"}
-        text = json.dumps(content, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
-
-    def now() -> str:  # to the millisecond: equal commands started together must not meet
-        return datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-
-    OmegaConf.register_new_resolver("fewrec.hash", config_hash, replace=True)
-    OmegaConf.register_new_resolver("fewrec.time", now, use_cache=True, replace=True)
-
-
-def add_import_path(line: Line) -> None:
-    """Put the user's config folder on the import path, so that a ``_target_`` finds his files."""
-    if line.config_dir is None:
-        return
-    if not line.config_dir.is_dir():
-        raise RunFolderError(
-            f"--config-dir {line.value('--config-dir')}: no such folder",
-            "give the folder that holds your strategy/, data/, ... folders",
-        )
-    if str(line.config_dir) not in sys.path:
-        sys.path.insert(0, str(line.config_dir))
-
-
 def _name_in_sweep(jobs: int) -> str:
     hydra = HydraConfig.get()
     if hydra.mode is None or hydra.mode.name != "MULTIRUN":
@@ -228,10 +200,31 @@ def _name_in_sweep(jobs: int) -> str:
     return f"job {hydra.job.num + 1} of {jobs}: {' '.join(hydra.overrides.task)}"
 
 
-def _forget(folder: Path) -> None:
-    """Remove what a refused job left: a mistake in the data leaves no folder behind."""
+def _is_interrupt(fault: BaseException) -> bool:
+    """Whether the user pressed Ctrl-C; Lightning answers it with an exit of its own."""
+    pressed = KeyboardInterrupt
+    return isinstance(fault, pressed) or (
+        isinstance(fault, SystemExit) and isinstance(fault.__context__, pressed)
+    )
+
+
+def _refused_or_stopped(fault: BaseException) -> bool:
+    refused = isinstance(fault, FewrecError) and fault.exit_code != 1
+    return refused or _is_interrupt(fault)
+
+
+def _interrupted(fault: BaseException, left: Path | None) -> BaseException:
+    """Tell an interrupt as one; other faults pass."""
+    if not _is_interrupt(fault):
+        return fault
+    kept = "nothing was kept" if left is None else f"what was written so far is in {left}"
+    return Interrupted("interrupted", kept)
+
+
+def _forget(folder: Path) -> bool:
+    """Remove what a refused job left, if it is nothing but words; whether it did."""
     if any(path.name not in OURS for path in folder.iterdir()):
-        return
+        return False
     for name in OURS:
         (folder / name).unlink(missing_ok=True)
     here = Path.cwd()
@@ -241,11 +234,7 @@ def _forget(folder: Path) -> None:
             if here not in parent.parents:
                 break
             parent.rmdir()
-
-
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    content = OmegaConf.to_container(cfg, resolve=False)
-    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+    return True
 
 
 @contextmanager

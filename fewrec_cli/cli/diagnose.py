@@ -13,10 +13,10 @@ from fewrec_cli.cli.catalogue import Catalogue
 from fewrec_cli.cli.suggest import nearest
 from fewrec_cli.cli.sweep import parse, spellings
 from fewrec_cli.cli.words import Line
-from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
+from fewrec_cli.core.errors import ConfigError, FewrecError
 
 Compose = Callable[[Line, Sequence[str]], DictConfig]
-NEEDS_QUOTES = re.compile(r"[\s()\[\]{},:=\\'\"$#&|;<>]")
+SHELL_READS = re.compile(r'["$`\\!]')
 
 
 class Diagnosis:
@@ -30,6 +30,10 @@ class Diagnosis:
         words: Its overrides.
         library: What can be chosen.
         compose: Composes other words in place of these.
+
+    Attributes:
+        faults: What was found, in the order of grammar, options, keys.
+        mended: The words that are right, wrong options replaced.
     """
 
     def __init__(
@@ -41,19 +45,16 @@ class Diagnosis:
         self.compose = compose
         self.groups = library.groups()
         self.faults: list[FewrecError] = []
+        self.mended: list[str] = []
+        self._look()
 
-    def told(self, refusal: Exception) -> FewrecError:
-        """Return all faults of the line; where none is found, Hydra's own words."""
+    def _look(self) -> None:
         parsed = list(self._grammar())
-        choices = [word for one in parsed for word in self._choice(one)]
-        keys = [one for one in parsed if not self._is_choice(one)]
-        cfg = self._composed(choices)
-        if cfg is not None:
-            for one in keys:
-                self._key(one, cfg)
-        if not self.faults:
-            return _in_short(refusal)
-        return self.faults[0] if len(self.faults) == 1 else Faults(self.faults)
+        self.mended = [word for one in parsed for word in self._choice(one)]
+        cfg = self._composed(self.mended)
+        for one in parsed:
+            if cfg is not None and not self._is_choice(one) and self._key(one, cfg):
+                self.mended.append(spellings(one)[0])
 
     def _grammar(self) -> Iterator[Override]:
         for word in self.words:
@@ -66,7 +67,7 @@ class Diagnosis:
         key, equals, value = word.partition("=")
         if not equals:
             return self._bare(word)
-        spelled = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        spelled = "'" + value.replace("'", "\\'") + "'"
         try:
             parse([f"{key}={spelled}"])
         except HydraException:
@@ -75,7 +76,7 @@ class Diagnosis:
             )
         return ConfigError(
             f"the value of {key} needs quotes, got {value}",
-            f"write {shlex.quote(f'{key}={spelled}')}",
+            f"write {_for_shell(f'{key}={spelled}')}",
         )
 
     def _bare(self, word: str) -> FewrecError:
@@ -124,11 +125,16 @@ class Diagnosis:
         except (HydraException, OmegaConfBaseException):
             return None
 
-    def _key(self, one: Override, cfg: DictConfig) -> None:
-        """Check that a key exists in what the choices compose to."""
+    def _key(self, one: Override, cfg: DictConfig) -> bool:
+        """Whether a key exists in what the choices compose to; if not, that is a fault."""
         key = one.key_or_group
         if one.is_add() or one.is_force_add() or _has(cfg, key):
-            return
+            return True
+        self.faults.append(self._no_key(one, cfg))
+        return False
+
+    def _no_key(self, one: Override, cfg: DictConfig) -> FewrecError:
+        key = one.key_or_group
         near_key = nearest(key, _keys(cfg))
         near_group = nearest(key, self.groups)
         value = str(one.input_line).partition("=")[2]
@@ -141,10 +147,10 @@ class Diagnosis:
         else:
             problem = f"no group or key {key!r}"
         if near_group is not None and (near_key is None or "." not in key):
-            self.faults.append(ConfigError(problem, f"did you mean {near_group}={value}?"))
-            return
-        hint = f"did you mean {near_key}?   ({all_of})" if near_key else all_of
-        self.faults.append(ConfigError(problem, hint))
+            return ConfigError(problem, f"did you mean {near_group}={value}?")
+        return ConfigError(
+            problem, f"did you mean {near_key}?   ({all_of})" if near_key else all_of
+        )
 
 
 def _names(one: Override) -> list[str | None]:
@@ -156,15 +162,18 @@ def _names(one: Override) -> list[str | None]:
     return [None if name is None else str(name) for name in values]
 
 
+def _for_shell(word: str) -> str:
+    """Put a word in the quotes of the shell, around those of Hydra."""
+    return shlex.quote(word) if SHELL_READS.search(word) else f'"{word}"'
+
+
 def _has(cfg: DictConfig, key: str) -> bool:
     node: object = cfg
     for part in key.split("."):
         if isinstance(node, DictConfig) and part in node:
             node = node._get_node(part)
             continue
-        if OmegaConf.is_list(node) and part.isdigit():
-            return True
-        return False
+        return bool(OmegaConf.is_list(node) and part.isdigit())
     return True
 
 
@@ -187,7 +196,7 @@ def _chosen(cfg: DictConfig, group: str) -> str:
     return f"={choice}" if choice else ""
 
 
-def _in_short(refusal: Exception) -> FewrecError:
+def in_short(refusal: Exception) -> FewrecError:
     """Hydra's message without its advice to append with ``+``."""
     text = str(refusal) or str(refusal.__cause__ or type(refusal).__name__)
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,10 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
-from fewrec_cli.cli.diagnose import Diagnosis
-from fewrec_cli.cli.sweep import first_values, jobs_of
+from fewrec_cli.cli.diagnose import Diagnosis, in_short
+from fewrec_cli.cli.resolve import add_import_path, register_resolvers
+from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
 from fewrec_cli.cli.words import Line
-from fewrec_cli.core.errors import Faults, FewrecError
+from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.experiment.check import check
 
 MANY = 64
@@ -27,20 +28,57 @@ def check_line(line: Line) -> int:
     Raises:
         Faults: Everything that is wrong with the line.
     """
+    add_import_path(line)
+    register_resolvers()
     library = catalogue(line.config_dir)
     with composing(line):
         first = _first(line, library)
         if not line.runs:
             return 1
         jobs = jobs_of(line, first)
-        faults: dict[str, FewrecError] = {}
-        for words in jobs.to_check(MANY):
+        faults: dict[str, FewrecError] = {
+            str(fault): fault
+            for fault in (*several_values(line, sweeps=jobs.sweeps), *_dots(line, library))
+        }
+        told = {_subject(fault) for fault in faults.values()}
+        for words in [first_values(words) for words in jobs.to_check(MANY)]:
             cfg = first if not jobs.sweeps else _composed(line, words, library)
             for fault in _faults_of(cfg, words, library):
-                faults.setdefault(str(fault), fault)
+                if _subject(fault) not in told:
+                    faults.setdefault(str(fault), fault)
     if faults:
         raise Faults(list(faults.values()))
     return jobs.count
+
+
+def _dots(line: Line, library: Catalogue) -> Iterator[FewrecError]:
+    """A group inside a group, written with a dot."""
+    for word in line.words:
+        key, _, value = word.partition("=")
+        group = key.replace(".", "/")
+        if "." in key and value in library.options(group):
+            yield ConfigError(f"{key} is a group", f"did you mean {group}={value}?")
+
+
+def _subject(fault: FewrecError) -> str:
+    return fault.problem.partition(" ")[0]
+
+
+def composed_and_checked(line: Line) -> DictConfig:
+    """Compose a single job for a command that needs no run folder.
+
+    Raises:
+        FewrecError: What is wrong with the line.
+    """
+    check_line(line)
+    with composing(line):
+        cfg = compose_words(line, line.words)
+    return without_hydra(cfg)
+
+
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """The part of a config that the job reads."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 @contextmanager
@@ -72,21 +110,33 @@ def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfi
     try:
         return compose_words(line, words)
     except (HydraException, OmegaConfBaseException) as refusal:
-        raise Diagnosis(line, words, library, compose_words).told(refusal) from refusal
+        raise _told(refusal, line, words, library) from refusal
+
+
+def _told(refusal: Exception, line: Line, words: Sequence[str], library: Catalogue) -> FewrecError:
+    """All faults of a refused line: those Hydra stumbles over, then those of what is left."""
+    diagnosis = Diagnosis(line, words, library, compose_words)
+    faults = diagnosis.faults
+    if not faults:
+        return in_short(refusal)
+    try:
+        cfg = compose_words(line, diagnosis.mended)
+    except (HydraException, OmegaConfBaseException):
+        return Faults(faults)
+    return Faults([*faults, *_faults_of(cfg, diagnosis.mended, library)])
 
 
 def _first(line: Line, library: Catalogue) -> DictConfig:
     """Compose the line, of each swept word the first value."""
     try:
-        words = first_values(line.words) if line.has("--multirun") else list(line.words)
-        return compose_words(line, words)
+        return compose_words(line, first_values(line.words))
     except (HydraException, OmegaConfBaseException) as refusal:
-        raise Diagnosis(line, line.words, library, compose_words).told(refusal) from refusal
+        raise _told(refusal, line, line.words, library) from refusal
 
 
 def _faults_of(cfg: DictConfig, words: Sequence[str], library: Catalogue) -> list[FewrecError]:
     """Check one composed config."""
-    job = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    job = without_hydra(cfg)
     adapter = str(cfg.hydra.runtime.choices.get("strategy/adapter", ""))
 
     def texts(group: str) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from fewrec_cli.cli.words import Line
+from fewrec_cli.core.errors import ConfigError
 
 BASIC = "BasicSweeper"
 
@@ -73,6 +74,20 @@ def spellings(override: Override) -> tuple[str, ...]:
         return (str(override.input_line),)
     key = override.get_key_element()
     return tuple(f"{key}={value}" for value in override.sweep_string_iterator())
+
+
+def several_values(line: Line, *, sweeps: bool) -> list[ConfigError]:
+    """What is wrong with words of several values where nothing sweeps over them."""
+    if sweeps:
+        return []
+    return [
+        ConfigError(
+            f"{one.input_line} gives several values",
+            f"add -m to run each, or write {one.key_or_group}=[{one.get_value_string()}] for a list",
+        )
+        for one in parse(line.words)
+        if one.is_sweep_override()
+    ]
 
 
 def first_values(words: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ WANTED = {
     "None": "null",
     "Path": "a path",
 }
+MANY = {"a whole number": "whole numbers", "a number": "numbers", "text": "texts"}
 CHECKS: dict[str, Callable[[object], bool]] = {
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
@@ -91,7 +92,8 @@ def _wanted(node: ast.expr | None, module: str, depth: int) -> str:
     if head in TUPLES and inner and not _is_ellipsis(inner[-1]):
         return f"[{', '.join(_wanted(part, module, depth + 1) for part in inner)}]"
     if head in LISTS or head in TUPLES:
-        return f"a list of {_wanted(inner[0], module, depth + 1)}" if inner else "a list"
+        one = _wanted(inner[0], module, depth + 1) if inner else ""
+        return f"a list of {MANY.get(one, one)}" if inner else "a list"
     return "keys with values" if head in MAPPINGS else f"a {head}"
 
 

@@ -18,6 +18,7 @@ GROUPS = ("data", "scenario", "backbone", "strategy", "trainer", "evaluation", "
 ROOT = {"seed": "int", "threads": "int", "resume": "str | None"}
 HYDRA_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 LATER = re.compile(r"\$\{hydra[:.]")  # known only once a job has its folder
+FEW = 20
 CHOSEN_AT = "strategy/adapter"
 
 Texts = Callable[[str], Mapping[str, str]]
@@ -77,13 +78,12 @@ def _unread(
 
 def _node(node: DictConfig, path: str) -> Iterable[FewrecError]:
     """Keys of one node with a ``_target_``, and of the nodes inside it."""
-    target = OmegaConf.to_container(node, resolve=False)
-    name = target.get("_target_") if isinstance(target, dict) else None
-    if name is None:
+    name = node.get("_target_")
+    if not isinstance(name, str):
         yield from _inside(node, path)
         return
     try:
-        takes = signature(str(name))
+        takes = signature(name)
     except ConfigError as fault:
         yield ConfigError(f"{path}.{fault.problem}", fault.remedy)
         return
@@ -99,8 +99,8 @@ def _node(node: DictConfig, path: str) -> Iterable[FewrecError]:
 
 
 def _inside(node: DictConfig, path: str) -> Iterable[FewrecError]:
-    for key in node:
-        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, str(key)):
+    for key in map(str, node):
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
             continue
         child = node[key]
         if isinstance(child, DictConfig):
@@ -168,10 +168,13 @@ def _value(cfg: DictConfig, word: str) -> object:
 
 
 def _nothing_reads(word: str, known: Sequence[str]) -> ConfigError:
-    near = difflib.get_close_matches(word, known, n=1)
+    names = {one.rpartition(".")[2]: one for one in known}
+    near = difflib.get_close_matches(word.rpartition(".")[2], names, n=1)
+    few = len(names) <= FEW
+    known_ones = f"leave it out (read: {', '.join(known)})" if few else "leave it out"
     return ConfigError(
         f"{word} is read by nothing",
-        f"did you mean {near[0]}?" if near else f"leave it out (read: {', '.join(known)})",
+        f"did you mean {names[near[0]]}?" if near else known_ones,
     )
 
 

@@ -51,9 +51,9 @@ def signature(target: str) -> Signature:
     Raises:
         ConfigError: There is no such module, or nothing of that name in it.
     """
-    module, name, node = definition(target)
+    module, _, node = definition(target)
     if isinstance(node, ast.ClassDef):
-        return _of_class(module, name, node)
+        return _of_class(module, node)
     return _of_function(module, node, bound=False)
 
 
@@ -150,7 +150,7 @@ def _located(module: str) -> Path | None:
     return Path(origin) if origin is not None and origin.endswith(".py") else None
 
 
-def _of_class(module: str, name: str, node: ast.ClassDef) -> Signature:
+def _of_class(module: str, node: ast.ClassDef) -> Signature:
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
             return _of_function(module, part, bound=True)

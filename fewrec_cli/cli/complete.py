@@ -1,0 +1,124 @@
+"""Completion: the first word is ours, the rest is Hydra's.
+
+The shell calls the command back with the typed line in ``COMP_LINE``.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fewrec_cli.cli.catalogue import catalogue
+from fewrec_cli.cli.commands import BY_NAME
+from fewrec_cli.cli.suggest import ask
+from fewrec_cli.cli.words import FLAGS, Line, take_apart
+from fewrec_cli.core.errors import ConfigError, FewrecError
+
+SHELLS = ("bash", "zsh", "fish")
+ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+LINE = "COMP_LINE"
+
+
+def install(words: Sequence[str]) -> int:
+    """Print what the shell must evaluate.
+
+    Raises:
+        ConfigError: The shell is none of those Hydra knows.
+    """
+    if len(words) != 1 or words[0] not in SHELLS:
+        given = " ".join(words)
+        raise ConfigError(
+            f"no completion for {given!r}" if given else "completion lacks the shell's name",
+            ask(given, SHELLS, f"one of: {', '.join(SHELLS)}"),
+        )
+    if words[0] == "zsh":
+        sys.stdout.write(ZSH)
+    _hydra("train", f"install={words[0]}", program="fewrec")
+    return 0
+
+
+def answer(words: Sequence[str]) -> int:
+    """Answer the shell's question; silent where there is nothing to say.
+
+    Args:
+        words: What the shell's function passes on: ``query=bash``.
+    """
+    query = next((word for word in words if word.startswith("query=")), "query=bash")
+    typed = os.environ.get(LINE, "")
+    parts = typed.split()[1:]
+    new = typed.endswith(" ")
+    if not parts or (len(parts) == 1 and not new):
+        _say([*BY_NAME, "--help", "--version"], parts[0] if parts else "", query)
+        return 0
+    command, *rest = parts
+    last = "" if new or not rest else rest[-1]
+    if command in BY_NAME and BY_NAME[command].group == "experiment":
+        _experiment(command, rest, last, query)
+    else:
+        _desk(command, rest if new else rest[:-1], last, query)
+    return 0
+
+
+def _experiment(command: str, rest: list[str], last: str, query: str) -> None:
+    if last.startswith("-"):
+        _say([name for flag in FLAGS for name in flag.names if name.startswith("--")], last, query)
+        return
+    before = rest[:-1] if last else rest
+    try:
+        line = take_apart(command, before)
+    except FewrecError:
+        return
+    if command == "evaluate":
+        runs = [word for word in line.words if word.startswith("run=")]
+        if not runs:
+            _say(["run="], last, query)
+            return
+        line = _of_run(line)
+    _hydra_query(line, last, query)
+
+
+def _of_run(line: Line) -> Line:
+    """The line of a finished run with the words that find its config."""
+    from fewrec_cli.cli.rerun import opened
+
+    return opened(line)[1]
+
+
+def _hydra_query(line: Line, last: str, query: str) -> None:
+    """Let Hydra answer for the words alone: its parser refuses flags between them."""
+    multirun = ["-m"] if line.has("--multirun") else []
+    os.environ[LINE] = " ".join(["fewrec", *multirun, *line.words, last])
+    folder = line.config_dir
+    flags = [] if folder is None or not folder.is_dir() else ["--config-dir", str(folder)]
+    _hydra(line.command, *flags, query)
+
+
+def _hydra(command: str, *words: str, program: str | None = None) -> None:
+    from fewrec_cli.cli.compose import run_hydra
+    from fewrec_cli.cli.resolve import register_resolvers
+
+    register_resolvers()
+    flags = tuple(zip(words[:-1:2], words[1:-1:2], strict=True))
+    line = Line(command, (("-sc", None), *flags), (words[-1],))
+    run_hydra(line, lambda _: None, program=program)
+
+
+def _desk(command: str, before: list[str], last: str, query: str) -> None:
+    library = catalogue()
+    if command == "completion" and not before:
+        _say(SHELLS, last, query)
+    elif command == "list" and not before:
+        _say(library.groups(), last, query)
+    elif command == "show" and not before:
+        _say([f"{g}={one}" for g in library.groups() for one in library.options(g)], last, query)
+    elif command == "data" and not before:
+        _say(["check"], last, query)
+    elif command == "data":
+        line = replace(take_apart("train", before[1:]), command="train")
+        _hydra_query(line, last, query)
+
+
+def _say(names: Sequence[str], start: str, query: str) -> None:
+    matching = [name for name in names if name.startswith(start)]
+    separator = "\n" if query.endswith("fish") else " "
+    sys.stdout.write(f"{separator.join(matching)}\n")

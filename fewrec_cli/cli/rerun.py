@@ -1,0 +1,123 @@
+"""``evaluate``: a finished run's own config, and the few words that may change it."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from fewrec_cli.cli.faults import quoted
+from fewrec_cli.cli.suggest import nearest
+from fewrec_cli.cli.words import Line
+from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, RunFolderError
+
+RUN = "run="
+FINISHED = "metrics.json"
+CONFIG = "config.yaml"
+OPEN = ("evaluation", "trainer", "hydra")
+TASKS = ("shots", "query", "draws", "curve", "candidates")
+REMEDY = "train anew to change it: fewrec train"
+
+
+def opened(line: Line) -> tuple[Path, Line]:
+    """Find the run and return it with the line that Hydra gets.
+
+    Args:
+        line: As typed: ``run=FOLDER`` and words that leave the cold set alone.
+
+    Returns:
+        The run folder, and the line without ``run=``, with the words that make Hydra read the
+        run's config and write beside other evaluations of the same kind of run.
+
+    Raises:
+        RunFolderError: There is no such run, or it is unfinished.
+        Faults: Words that would change who is cold, or that evaluation does not read.
+    """
+    given = [word for word in line.words if word.startswith(RUN)]
+    if not given:
+        raise ConfigError(
+            "evaluate lacks the run to score", "write run=FOLDER, the last line that train printed"
+        )
+    base = _finished(given[-1].removeprefix(RUN).strip("'\""))
+    words = [word for word in line.words if not word.startswith(RUN)]
+    scenario = _scenario(base)
+    faults = [fault for word in words for fault in _refused(word, scenario)]
+    if faults:
+        raise Faults(faults)
+    flags = tuple(flag for flag in line.flags if flag[0] != "--config-name")
+    own = [*_places(base), *_pinned(scenario, words)]
+    return base, replace(line, flags=flags, words=(*own, *words))
+
+
+def _finished(given: str) -> Path:
+    base = Path(given).absolute()
+    if not base.is_dir():
+        raise RunFolderError(
+            f"no run folder {given}", "give the last line that fewrec train printed"
+        )
+    for name in (CONFIG, FINISHED):
+        if not (base / name).is_file():
+            raise RunFolderError(
+                f"{given} holds no finished run: {name} is missing",
+                "give the folder of a finished run, the last line that fewrec train printed",
+            )
+    return base
+
+
+def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
+    """Why a word cannot be taken, if so."""
+    key = word.lstrip("+~").partition("=")[0]
+    group, dot, name = key.partition(".")
+    if key.startswith("hydra/") or (dot and group in OPEN):
+        return []
+    if group != "scenario":
+        return [
+            ConfigError(
+                f"{key} was settled when the run was trained",
+                f"{REMEDY} ... {word}   (free here: scenario.*, evaluation.*, trainer.*)",
+            )
+        ]
+    allowed = ", ".join(f"scenario.{one}" for one in TASKS)
+    if dot and name not in scenario:
+        hint = f"did you mean scenario.{nearest(name, TASKS)}?   " if nearest(name, TASKS) else ""
+        return [ConfigError(f"{key} is not an option of the run", f"{hint}(free here: {allowed})")]
+    if name in TASKS:
+        return []
+    what = f"{key} decides who is cold or which tasks there are; evaluate keeps the run's own"
+    return [ConfigError(what, f"{REMEDY} ... {word}   (free here: {allowed})")]
+
+
+def _places(base: Path) -> list[str]:
+    """Where Hydra reads the run's config, and where the evaluation goes."""
+    parent = base.parent
+    middle = parent.name if parent.parent.name in ("train", "evaluate") else base.name
+    folder = f"outputs/evaluate/{middle}/${{fewrec.time:}}-${{fewrec.hash:}}"
+    return [f"hydra.searchpath=[{quoted(f'file://{base}')}]", f"hydra.run.dir={quoted(folder)}"]
+
+
+def _scenario(base: Path) -> DictConfig:
+    try:
+        cfg = OmegaConf.load(base / CONFIG)
+    except (OSError, ValueError, YAMLError) as fault:
+        raise RunFolderError(
+            f"cannot read {base / CONFIG}: {str(fault).partition(chr(10))[0]}",
+            "the file was changed since the run; take another run",
+        ) from fault
+    scenario = cfg.get("scenario") if isinstance(cfg, DictConfig) else None
+    if not isinstance(scenario, DictConfig):
+        raise RunFolderError(
+            f"{base / CONFIG} has no scenario", "give the folder of a run of fewrec train"
+        )
+    return scenario
+
+
+def _pinned(scenario: DictConfig, words: list[str]) -> list[str]:
+    """Keep the tasks of the run: rows a task needs do not follow other shots or query."""
+    shots, query = scenario.get("shots"), scenario.get("query")
+    if "min_interactions" not in scenario or scenario.min_interactions is not None:
+        return []
+    changed = any(re.match(r"scenario\.(shots|query)=", word) for word in words)
+    if not changed or not isinstance(shots, int) or not isinstance(query, int):
+        return []
+    return [f"scenario.min_interactions={shots + query}"]

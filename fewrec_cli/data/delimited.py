@@ -9,12 +9,14 @@ import pyarrow.csv
 
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.data.fault import Text, explain, header_of
+from fewrec_cli.data.fault import HEADER_WITHIN, Text, explain, header_of
 from fewrec_cli.data.files import DataFile
 from fewrec_cli.data.layout import Columns, Layout, Rules
 from fewrec_cli.data.rating import Coded, Ratings, broken_rows
 
 LONGEST_ROW = 1 << 26
+BOM = b"\xef\xbb\xbf"
+SEPARATORS = ("\t", ",", ";", "|", "::")
 STAND_IN = "\x1f"
 """What a separator of several characters is replaced by before parsing: no title holds it."""
 
@@ -84,7 +86,7 @@ def load_text(file: DataFile, layout: Layout, reporter: Reporter) -> Text:
     try:
         known = layout.encoding.lower().replace("_", "-")
         if known in ("utf-8", "utf8"):
-            data = data.removeprefix(b"\xef\xbb\xbf")
+            data = data.removeprefix(BOM)
         if not (data.isascii() and "".encode(known) == b""):
             data = data.decode(layout.encoding).encode("utf-8")
     except UnicodeDecodeError as fault:
@@ -100,6 +102,24 @@ def load_text(file: DataFile, layout: Layout, reporter: Reporter) -> Text:
     if not data.strip():
         raise DataError(f"{file.label} is empty", "fetch or write it again")
     return Text(file.label, data, layout)
+
+
+def guess_layout(file: DataFile, separator: str | None, encoding: str) -> Layout:
+    """Return the layout of a file with a header; None takes the separator from that header."""
+    if separator is None:
+        top = (file.peek(HEADER_WITHIN).splitlines() or [b""])[0].decode("latin-1")
+        counts = {mark: top.count(mark) for mark in SEPARATORS}
+        separator = max(counts, key=lambda mark: counts[mark])
+    elif separator == "tab":
+        separator = "\t"
+    return Layout(separator, encoding, quoted=len(separator) == 1)
+
+
+def header_names(file: DataFile, layout: Layout) -> list[str]:
+    """Return the names of a file's columns."""
+    data = file.peek(HEADER_WITHIN).decode(layout.encoding, "replace").encode("utf-8", "replace")
+    data = data.removeprefix(BOM)
+    return header_of(Text(file.label, data, layout))
 
 
 def _parse(text: Text, types: Mapping[str, Any]) -> Any:

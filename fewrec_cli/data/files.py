@@ -52,6 +52,11 @@ class DataFile:
                     advance(len(part), note=self.path.name)
             return b"".join(parts)
 
+    def peek(self, size: int) -> bytes:
+        """Return the first ``size`` bytes."""
+        with open_faults(self.label), self._open() as (stream, _):
+            return stream.read(size)
+
     @contextmanager
     def _open(self) -> Iterator[tuple[IO[bytes], int | None]]:
         if self.member is not None:

@@ -1,14 +1,18 @@
 """Interactions as read from a file, before ids are indexed."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pyarrow as pa
 
+from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.types import BoolArray, FloatArray, IntArray
+from fewrec_cli.data.base import Note
 from fewrec_cli.data.layout import Rules
 from fewrec_cli.data.scale import off_scale
+
+Unrated = Literal["drop", "only", "all"]
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,37 @@ def broken_rows(ratings: Ratings, rules: Rules) -> BoolArray:
         if empty.any():
             broken |= empty[ids.code]
     return broken
+
+
+def split_unrated(
+    ratings: Ratings, unrated: float, policy: Unrated
+) -> tuple[Ratings, tuple[Note, ...]]:
+    """Apply the policy for rows whose rating only says that there was an interaction.
+
+    Args:
+        ratings: As read.
+        unrated: The rating that means "not rated".
+        policy: ``drop`` leaves such rows out; ``only`` keeps them alone and ``all`` keeps every
+            row, both as implicit data with rating 1.
+
+    Raises:
+        DataError: The policy is unknown, or leaves no row.
+    """
+    if policy not in get_args(Unrated):
+        raise DataError(f"data.implicit={policy} is no policy", "choose drop, only or all")
+    bare = ratings.rating == unrated
+    count = int(bare.sum())
+    if policy == "drop":
+        kept = ratings.take(np.flatnonzero(~bare))
+        note = Note("implicit", count, f"rows rated {unrated:g} (seen, not rated): left out")
+    else:
+        kept = ratings.take(np.flatnonzero(bare)) if policy == "only" else ratings
+        kept = Ratings(kept.user, kept.item, np.ones(len(kept)), kept.timestamp)
+        gone = "rated rows left out" if policy == "only" else "rows kept, none as a rating"
+        count = int((~bare).sum()) if policy == "only" else len(kept)
+        note = Note("implicit", count, f"{gone}: implicit data")
+    if not len(kept):
+        raise DataError(
+            f"data.implicit={policy} leaves none of {len(ratings):,} rows", "choose another policy"
+        )
+    return kept, (note,) if note.count else ()

@@ -64,3 +64,15 @@ def infer_scale(ratings: FloatArray) -> tuple[Scale, str]:
         return scale, f"inferred from the ratings: {low:g} to {high:g} in steps of {step:g}"
     scale = Scale(low, high, (high - low) / 100)
     return scale, f"inferred from the ratings: {low:g} to {high:g}, taken as 101 levels"
+
+
+def infer_positive(scale: Scale) -> float:
+    """Return the lowest level in the upper quarter of the scale.
+
+    Example:
+        >>> infer_positive(Scale(1, 5)), infer_positive(Scale(0.5, 5, 0.5))
+        (4.0, 4.0)
+    """
+    levels = scale.levels
+    edge = scale.low + 0.75 * (scale.high - scale.low)
+    return float(levels[levels >= edge - ON_LEVEL][0])

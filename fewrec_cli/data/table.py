@@ -1,0 +1,194 @@
+"""Anyone's data: a table of interactions in CSV, TSV or Parquet, with or without attributes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fewrec_cli.core.errors import DataError
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.types import IdArray, IntArray, Scale
+from fewrec_cli.data.base import Dataset, DataSource, Note
+from fewrec_cli.data.delimited import guess_layout, header_names, read_ratings, read_texts
+from fewrec_cli.data.duplicate import Duplicates
+from fewrec_cli.data.files import DataFile, source_file
+from fewrec_cli.data.layout import Columns, Rules
+from fewrec_cli.data.parquet import read_parquet_ratings, read_parquet_texts
+from fewrec_cli.data.prepare import (
+    Described,
+    Missing,
+    Origin,
+    Side,
+    SideTable,
+    align,
+    assemble,
+    index,
+)
+from fewrec_cli.data.rating import Ratings
+from fewrec_cli.data.scale import infer_positive, infer_scale, parse_scale
+from fewrec_cli.data.side import Kind, as_numbers, describe_side
+
+
+class Table(DataSource):
+    """Interactions, and optionally attributes, from files of the user's own.
+
+    Args:
+        interactions: File with one row per interaction.
+        items: File with one row per item, its id in the column ``columns.item``; or None.
+        users: File with one row per user, its id in the column ``columns.user``; or None.
+        columns: Names of the columns: ``user``, ``item``, ``rating`` (None: implicit data),
+            ``timestamp`` (None: no times) and ``year`` (the items file's year of release, or None).
+        separator: Between fields: one or more characters, ``tab``, or None to take it from the
+            header.
+        encoding: Of all text files.
+        scale: Lowest and highest level, and their step if not 1; None infers it from the ratings.
+        positive: A rating of at least this (stars) counts as liked; None takes the upper quarter.
+        duplicates: What several rows of one user and one item count.
+        missing: What becomes of rated items (users) without a line in their file.
+        rare: Attribute values on fewer users (items) than this fold into ``other``.
+        numeric_from: Different numbers from which a column of numbers is numeric.
+        value_separators: What may stand between the values of a multi-valued column.
+        kinds: Kind of a column where recognition errs, e.g. ``{age: numeric}``.
+    """
+
+    def __init__(
+        self,
+        *,
+        interactions: str | None,
+        items: str | None,
+        users: str | None,
+        columns: Mapping[str, str | None],
+        separator: str | None,
+        encoding: str,
+        scale: Sequence[float] | None,
+        positive: float | None,
+        duplicates: Duplicates,
+        missing: Missing,
+        rare: int,
+        numeric_from: int,
+        value_separators: Sequence[str],
+        kinds: Mapping[str, Kind],
+    ) -> None:
+        self.interactions = interactions
+        self.items = items
+        self.users = users
+        self.columns = columns
+        self.separator = separator
+        self.encoding = encoding
+        self.scale = scale
+        self.positive = positive
+        self.duplicates = duplicates
+        self.missing = missing
+        self.rare = rare
+        self.numeric_from = numeric_from
+        self.value_separators = value_separators
+        self.kinds = kinds
+
+    def load(self, reporter: Reporter) -> Dataset:
+        """Read the tables."""
+        if self.interactions is None:
+            raise DataError("data=table has no file of interactions", "add data.interactions=FILE")
+        columns = self._columns()
+        if columns.rating is None and (self.scale is not None or self.positive is not None):
+            raise DataError(
+                "data.scale and data.positive mean nothing without ratings",
+                "name the column with data.columns.rating=NAME, or leave them out",
+            )
+        file = DataFile(Path(self.interactions).expanduser())
+        ratings, notes = self._ratings(file, columns, reporter)
+        scale, positive, more = self._scale(ratings, columns)
+        indexed = index(ratings, self.duplicates)
+        users = self._side("user", self.users, indexed.user_ids, reporter)
+        items = self._side("item", self.items, indexed.item_ids, reporter)
+        self._check_kinds(users, items)
+        paths = [p for p in (self.interactions, self.items, self.users) if p is not None]
+        sources = tuple(source_file(Path(path).expanduser()) for path in paths)
+        name = f"table-{file.path.name.split('.')[0]}"
+        return assemble(
+            indexed, users, items, Origin(name, scale, positive, sources, (*notes, *more))
+        )
+
+    def _columns(self) -> Columns:
+        user, item = self.columns["user"], self.columns["item"]
+        if user is None or item is None:
+            raise DataError(
+                "data.columns.user and data.columns.item must name a column",
+                "write data.columns.user=NAME data.columns.item=NAME",
+            )
+        return Columns(user, item, self.columns["rating"], self.columns["timestamp"])
+
+    def _ratings(
+        self, file: DataFile, columns: Columns, reporter: Reporter
+    ) -> tuple[Ratings, tuple[Note, ...]]:
+        rules = Rules(None if self.scale is None else parse_scale(self.scale))
+        if file.path.suffix == ".parquet":
+            return read_parquet_ratings(file, columns, rules, reporter), ()
+        layout = guess_layout(file, self.separator, self.encoding)
+        ratings = read_ratings(file, layout, columns, rules, reporter)
+        unread = [n for n in header_names(file, layout) if n not in columns.named.values()]
+        text = f"left unread in the file of interactions: {', '.join(unread)}"
+        return ratings, (Note("columns", len(unread), text),) if unread else ()
+
+    def _scale(
+        self, ratings: Ratings, columns: Columns
+    ) -> tuple[Scale | None, float, tuple[Note, ...]]:
+        if columns.rating is None:
+            text = "no data.columns.rating: implicit data, every row counts as liked"
+            return None, 1.0, (Note("ratings", len(ratings), text),)
+        notes: tuple[Note, ...] = ()
+        if self.scale is None:
+            scale, text = infer_scale(ratings.rating)
+            notes = (Note("scale", len(ratings), text),)
+        else:
+            scale = parse_scale(self.scale)
+        if self.positive is not None:
+            return scale, self.positive, notes
+        positive = infer_positive(scale)
+        count = int((ratings.rating >= positive).sum())
+        text = f"no data.positive: ratings of {positive:g} or more count as liked"
+        return scale, positive, (*notes, Note("positive", count, text))
+
+    def _side(self, side: Side, name: str | None, ids: IdArray, reporter: Reporter) -> Described:
+        if name is None:
+            return Described()
+        file = DataFile(Path(name).expanduser())
+        if file.path.suffix == ".parquet":
+            columns = read_parquet_texts(file, reporter)
+        else:
+            layout = guess_layout(file, self.separator, self.encoding)
+            columns = read_texts(file, layout, reporter)
+        key = self.columns[side] or ""
+        if key not in columns:
+            raise DataError(
+                f"{file.label} has no column '{key}' (data.columns.{side}); "
+                f"it has: {', '.join(columns)}",
+                f"call the id column of the {side}s file {key}, as in the file of interactions",
+            )
+        table = SideTable(file.label, columns.pop(key), columns)
+        table, notes = align(ids, table, side, self.missing)
+        year = self._year(table) if side == "item" else None
+        kinds = {name: kind for name, kind in self.kinds.items() if name in columns}
+        found = describe_side(table, kinds, self.rare, self.numeric_from, self.value_separators)
+        return Described(found.fields, (*notes, *found.notes), year, found.text)
+
+    def _year(self, table: SideTable) -> IntArray | None:
+        name = self.columns["year"]
+        if name is None:
+            return None
+        if name not in table.columns:
+            raise DataError(
+                f"{table.label} has no column '{name}' (data.columns.year); "
+                f"it has: {', '.join(table.columns)}",
+                "name the column with data.columns.year=NAME",
+            )
+        years = as_numbers(table.columns[name])
+        return np.where(np.isfinite(years) & (np.abs(years) < 1e4), years, 0).astype(np.int64)
+
+    def _check_kinds(self, users: Described, items: Described) -> None:
+        known = {note.subject for note in (*users.notes, *items.notes)}
+        for name in self.kinds:
+            if name not in known:
+                raise DataError(
+                    f"data.kinds: no column '{name}' in the items or users file",
+                    f"choose from: {', '.join(sorted(known)) or 'none, as no such file is given'}",
+                )

@@ -144,9 +144,7 @@ class Steps(Dataset[Batch]):
         support, query = draw_rows(self.rows.start[order], self.rows.count[order], self.feed, rng)
         user = self.rows.people[order]
         parts = [self._padded(user, rows, rng).slice(mine) for rows in (support, query)]
-        return TaskBatch(
-            torch.from_numpy(user[mine]), *parts, share, derive_seed(seed, self.rank)
-        )
+        return TaskBatch(torch.from_numpy(user[mine]), *parts, share, derive_seed(seed, self.rank))
 
     def _padded(self, user: IntArray, rows: IntArray, rng: np.random.Generator) -> Rows:
         """Turn row numbers padded with -1, ``(tasks, n)``, into tensors."""

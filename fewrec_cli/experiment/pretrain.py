@@ -44,9 +44,9 @@ class Chosen:
     strength: float
 
 
-def pretrain(cfg: DictConfig, world: World, folder: Path, reporter: Reporter) -> tuple[
-    Chosen, pl.Trainer
-]:
+def pretrain(
+    cfg: DictConfig, world: World, folder: Path, reporter: Reporter
+) -> tuple[Chosen, pl.Trainer]:
     """Train every phase and choose the adapter's strength.
 
     Args:

@@ -73,9 +73,7 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
     rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
     tensors = TaskTensors(dataset, mean, sd, rows)
-    return World(
-        dataset, scenario, split, train, backbone, strategy, evaluation, rows, tensors
-    )
+    return World(dataset, scenario, split, train, backbone, strategy, evaluation, rows, tensors)
 
 
 def build_strategy(cfg: DictConfig) -> Strategy:

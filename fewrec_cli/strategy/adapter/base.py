@@ -26,6 +26,10 @@ class Adapter(nn.Module, ABC):
     def prepare(self, backbone: Backbone) -> None:  # noqa: B027 - many adapters need nothing
         """Create learnable parameters once the backbone is built."""
 
+    def numbers(self, backbone: Backbone) -> int:
+        """Return how many numbers one task's adapted weights hold; bounds the tasks of a part."""
+        return len(backbone.head.linear_weights())
+
     @abstractmethod
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool

@@ -66,6 +66,11 @@ class Gradient(Adapter):
             start = torch.full(shape, self.inner_lr).log()
             self.log_rates.append(nn.Parameter(start, requires_grad=self.learn_lr != "none"))
 
+    def numbers(self, backbone: Backbone) -> int:
+        """Return the size of the adapted parameters together."""
+        parameters = dict(backbone.named_parameters())
+        return sum(parameters[name].numel() for name in self.names)
+
     def rates(self) -> dict[str, Tensor]:
         """Return the step size of each adapted parameter, the chosen strength included."""
         return {

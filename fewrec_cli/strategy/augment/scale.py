@@ -22,6 +22,4 @@ class Scale(Augment):
         drawn = torch.rand(len(rows.rating), 1, generator=generator).to(rows.rating)
         factor = 1 + self.spread * (2 * drawn - 1)
         centre = weighted_mean(rows.rating, rows.weight)[:, None]
-        return Rows(
-            rows.item, centre + factor * (rows.rating - centre), rows.weight, rows.negative
-        )
+        return Rows(rows.item, centre + factor * (rows.rating - centre), rows.weight, rows.negative)

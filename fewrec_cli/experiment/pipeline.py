@@ -1,0 +1,211 @@
+"""One run, readable top to bottom: read, pretrain, adapt, evaluate, write."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+import fewrec_cli
+from fewrec_cli.core.errors import ConfigError, Interrupted
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.experiment import run
+from fewrec_cli.experiment.evaluate import Cell, Evaluator
+from fewrec_cli.experiment.figure import shot_curve
+from fewrec_cli.experiment.pretrain import Chosen, pretrain
+from fewrec_cli.experiment.result import RunResult
+from fewrec_cli.experiment.score import Scorer
+from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
+from fewrec_cli.experiment.world import World, build
+from fewrec_cli.metric.settings import ranking_metric
+from fewrec_cli.scenario.base import Episodes
+from fewrec_cli.scenario.episode import episode_hash
+from fewrec_cli.scenario.leak import LeakReport, check_leaks
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The evaluation tasks of a run.
+
+    Attributes:
+        episodes: One entry per draw.
+        leaks: What the leak check found.
+        hash: Of all episodes; runs with equal hashes may be compared task by task.
+    """
+
+    episodes: tuple[Episodes, ...]
+    leaks: LeakReport
+    hash: str
+
+
+def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None:
+    """Run ``fewrec train``.
+
+    Args:
+        cfg: A composed and checked config.
+        folder: The run folder, existing.
+        reporter: Told what happens.
+
+    Returns:
+        The figures, or None on processes other than the first.
+
+    Raises:
+        FewrecError: The data, the tasks or the training went wrong.
+    """
+    if cfg.resume is not None:
+        raise ConfigError(
+            f"resume={cfg.resume}: this version cannot resume an interrupted run",
+            "leave resume=null and start again",
+        )
+    torch.set_num_threads(cfg.threads)
+    world = build(cfg, reporter)
+    for note in (*world.dataset.notes, *world.split.notes):
+        reporter.say(f"{note.subject}: {note.text}")
+    drawn = draw_all(world)
+    run.write_config(cfg, folder)
+    try:
+        chosen, trainer = pretrain(cfg, world, folder, reporter)
+    except (KeyboardInterrupt, Interrupted):
+        kept = keep_interrupted(world, folder)
+        raise Interrupted("interrupted during pretraining", kept) from None
+    if trainer.global_rank > 0:
+        return None
+    device = trainer.strategy.root_device
+    weights = {**_named(world.backbone, "backbone"), **_named(world.strategy, "strategy")}
+    run.write_checkpoint(folder, "checkpoint.ckpt", weights, strength=chosen.strength)
+    return finish(cfg, world, drawn, chosen, device, folder, reporter)
+
+
+def draw_all(world: World) -> Drawn:
+    """Draw support and query of every test task, and check that nothing leaks."""
+    scenario, split = world.scenario, world.split
+    episodes = tuple(scenario.draw(split.test, number) for number in range(scenario.draws))
+    checked = [*episodes, scenario.draw(split.valid, 0)] if len(split.valid) else episodes
+    leaks = check_leaks(world.dataset, split, checked)
+    return Drawn(episodes, leaks, episode_hash(episodes))
+
+
+def finish(
+    cfg: DictConfig,
+    world: World,
+    drawn: Drawn,
+    chosen: Chosen,
+    device: torch.device,
+    folder: Path,
+    reporter: Reporter,
+) -> RunResult:
+    """Evaluate a trained model and write everything that the run leaves behind."""
+    name = strategy_word(cfg)
+    scorer = Scorer(world, device, cfg.seed)
+    evaluator = Evaluator(world, scorer, name, cfg.seed)
+    cells: list[Cell] = []
+    with reporter.stage("adapt", evaluator.steps * len(drawn.episodes)) as advance:
+        for episodes in drawn.episodes:
+            cells += evaluator.draw(episodes, advance)
+    with reporter.stage("write"):
+        rows = rows_of(cells)
+        shown = _compared_metrics(world)
+        versus = comparisons(cells, rows, world.split.test.user, shown, cfg.seed)
+        headline = shots_word(world.scenario.shots)
+        run.write_episodes(folder, world.dataset, drawn.episodes)
+        run.write_tasks(folder, cells)
+        if evaluator.predictions:
+            run.write_predictions(folder, world.dataset, evaluator.predictions)
+        (folder / "figures").mkdir(exist_ok=True)
+        title = f"{world.dataset.name}, {scenario_word(cfg)}: {name} on {backbone_word(cfg)}"
+        shot_curve(rows, shown, folder / "figures" / "shots.png", title)
+    signature = signature_of(cfg, world)
+    run.write_manifest(folder, _facts(world, drawn, chosen, device, signature, reporter))
+    run.write_metrics(folder, signature, rows, versus)
+    told = sentences(versus, headline)
+    return RunResult(folder, signature, headline, rows, told)
+
+
+def signature_of(cfg: DictConfig, world: World) -> str:
+    """Say in one line what the figures depend on."""
+    scenario, evaluation = world.scenario, world.evaluation
+    parts = {
+        "data": f"{world.dataset.name}@{world.dataset.hash[:8]}",
+        "scenario": f"{scenario_word(cfg)}(seed={scenario.seed})",
+        "backbone": backbone_word(cfg),
+        "strategy": strategy_word(cfg),
+        "shots": shots_word(scenario.shots),
+        "query": scenario.query,
+        "draws": scenario.draws,
+        "candidates": scenario.candidates,
+        "positive": world.dataset.positive,
+        "no_positive": evaluation.no_positive,
+        "gain": "linear",
+        "ties": "random",
+        "k": "/".join(map(str, evaluation.k)),
+        "seed": cfg.seed,
+        "version": fewrec_cli.__version__,
+    }
+    return " | ".join(f"{name}={value}" for name, value in parts.items())
+
+
+def strategy_word(cfg: DictConfig) -> str:
+    """Return the strategy's word: the module that its class stands in."""
+    return _word(cfg.strategy)
+
+
+def scenario_word(cfg: DictConfig) -> str:
+    """Return the scenario's word."""
+    return _word(cfg.scenario)
+
+
+def backbone_word(cfg: DictConfig) -> str:
+    """Return the backbone's word."""
+    return _word(cfg.backbone)
+
+
+def keep_interrupted(world: World, folder: Path) -> str:
+    """Save the weights as they stand, and say so."""
+    weights = {**_named(world.backbone, "backbone"), **_named(world.strategy, "strategy")}
+    run.write_checkpoint(folder, "interrupted.ckpt", weights)
+    return f"kept in {folder}: config.yaml, log.txt and the weights so far, interrupted.ckpt"
+
+
+def _word(node: DictConfig) -> str:
+    return str(node["_target_"]).split(".")[-2]
+
+
+def _named(module: torch.nn.Module, word: str) -> dict[str, torch.Tensor]:
+    return {f"{word}.{name}": value for name, value in module.state_dict().items()}
+
+
+def _compared_metrics(world: World) -> tuple[str, ...]:
+    ranking = ranking_metric(world.evaluation.k)
+    return (ranking,) if world.dataset.implicit else ("mae", ranking)
+
+
+def _facts(
+    world: World,
+    drawn: Drawn,
+    chosen: Chosen,
+    device: torch.device,
+    signature: str,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    split = world.split
+    return {
+        "signature": signature,
+        "device": str(device),
+        "data": {
+            "name": world.dataset.name,
+            "hash": world.dataset.hash,
+            "sources": [asdict(source) for source in world.dataset.sources],
+            "notes": [asdict(note) for note in (*world.dataset.notes, *split.notes)],
+        },
+        "tasks": {
+            "train_rows": len(split.train),
+            "valid": len(split.valid),
+            "test": len(split.test),
+        },
+        "seeds": {"scenario": world.scenario.seed},
+        "episodes": {"hash": drawn.hash, "draws": len(drawn.episodes)},
+        "leaks": asdict(drawn.leaks),
+        "chosen": asdict(chosen),
+        "seconds": {name: round(spent, 3) for name, spent in reporter.seconds.items()},
+    }

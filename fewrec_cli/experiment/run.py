@@ -1,0 +1,158 @@
+"""The run folder: what a run leaves behind, each file whole or absent, ``metrics.json`` last."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+import fewrec_cli
+from fewrec_cli.core.paths import written
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.evaluate import Cell, Predictions
+from fewrec_cli.experiment.result import Row
+from fewrec_cli.experiment.table import Versus, shots_word
+from fewrec_cli.scenario.base import Episodes
+from fewrec_cli.scenario.episode import episode_table
+
+LIBRARIES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "pandas", "pyarrow")
+
+
+def write_config(cfg: DictConfig, folder: Path) -> None:
+    """Write ``config.yaml``: every choice of the run, references resolved."""
+    resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    with written(folder / "config.yaml") as path:
+        OmegaConf.save(resolved, path)
+
+
+def write_checkpoint(folder: Path, name: str, weights: Mapping[str, Tensor], **facts: Any) -> None:
+    """Write weights and plain facts; the file loads with ``weights_only``."""
+    content = {"state_dict": {k: v.detach().cpu() for k, v in weights.items()}, **facts}
+    with written(folder / name) as path:
+        torch.save(content, path)
+
+
+def write_episodes(folder: Path, dataset: Dataset, episodes: Sequence[Episodes]) -> None:
+    """Write ``episodes.parquet``: support and query of every task and draw."""
+    _write_parquet(folder / "episodes.parquet", episode_table(dataset, episodes))
+
+
+def write_tasks(folder: Path, cells: Sequence[Cell]) -> None:
+    """Write ``tasks.parquet``: one row per row name, support size, draw and task."""
+    frames = [_task_columns(cell) for cell in cells]
+    _write_parquet(
+        folder / "tasks.parquet",
+        {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]},
+    )
+
+
+def _task_columns(cell: Cell) -> dict[str, np.ndarray]:
+    tasks = len(cell.n_query)
+    head = {
+        "row": np.full(tasks, cell.row, dtype=object),
+        "kind": np.full(tasks, cell.kind, dtype=object),
+        "shots": np.full(tasks, str(shots_word(cell.shots)), dtype=object),
+        "draw": np.full(tasks, cell.draw),
+        "task": np.arange(tasks),
+        "n_support": cell.n_support,
+        "n_query": cell.n_query,
+    }
+    return {**head, **cell.figures.columns}
+
+
+def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Predictions]) -> None:
+    """Write ``predictions.parquet``: the model's score of every candidate at the headline size."""
+    frames = []
+    for one in found:
+        for batch, score in zip(one.candidates, one.scored.blocks, strict=True):
+            task, column = np.nonzero(batch.mask)
+            frames.append(
+                {
+                    "draw": np.full(len(task), one.episodes.draw),
+                    "task": task + batch.start,
+                    "item_id": dataset.item_ids[batch.item[task, column]],
+                    "rating": batch.rating[task, column],
+                    "score": score[task, column],
+                }
+            )
+    _write_parquet(
+        folder / "predictions.parquet",
+        {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]},
+    )
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``manifest.json``: what made the figures and what it cost."""
+    content = {
+        **facts,
+        "versions": versions(),
+        "git": git_state(),
+        "command": sys.argv[1:],
+        "peak_memory_mib": peak_memory_mib(),
+    }
+    _write_json(folder / "manifest.json", content)
+
+
+def write_metrics(
+    folder: Path, signature: str, rows: Sequence[Row], versus: Sequence[Versus]
+) -> None:
+    """Write ``metrics.json``; its presence means that the run is finished."""
+    content = {
+        "signature": signature,
+        "rows": [asdict(row) for row in rows],
+        "comparisons": [asdict(one) for one in versus],
+    }
+    _write_json(folder / "metrics.json", content)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that figures may depend on."""
+    found = {"fewrec": fewrec_cli.__version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return commit and cleanliness of the checkout that the package runs from, if it is one."""
+    home = Path(fewrec_cli.__file__).resolve().parents[1]
+    if not (home / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        done = subprocess.run(  # noqa: S607 - git is looked up as everywhere
+            ["git", "-C", str(home), *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain")}
+
+
+def peak_memory_mib() -> float:
+    """Return the largest resident memory of this process so far (MiB)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 if sys.platform != "darwin" else 1024**2), 1)
+
+
+def _write_parquet(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    with written(path) as beside:
+        pd.DataFrame(columns).to_parquet(beside, index=False, compression="zstd")
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with written(path) as beside:
+        beside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -103,7 +103,7 @@ def _top(score: FloatArray, key: FloatArray, depth: int) -> IntArray:
     else:
         kept = np.broadcast_to(np.arange(width), (tasks, width))
     kept_key = np.take_along_axis(key, kept, axis=1)
-    best = np.lexsort((kept_key, -np.take_along_axis(score, kept, axis=1)), axis=1)
+    best = np.lexsort((-kept_key, -np.take_along_axis(score, kept, axis=1)), axis=1)
     return np.take_along_axis(kept, best[:, :depth], axis=1)
 
 

@@ -11,12 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.strategy.words import ADAPTER_WORDS
 
-SHRUNK_DATA = ("data.users=60", "data.items=40", "data.ratings_per_user=[16,24]")
+SHRUNK_DATA = ("data.users=60", "data.items=40", "data.ratings_per_user=[24,36]")
 SHRUNK_RUN = (
     "scenario.draws=2",
-    "scenario.shots=3",
-    "scenario.query=5",
-    "scenario.curve=[0,3]",
+    "scenario.shots=2",
+    "scenario.query=3",
+    "scenario.curve=[0,2]",
     "trainer=cpu",
     "trainer.max_steps=2",
     "logger=none",

@@ -12,6 +12,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import fewrec_cli
+from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.strategy.words import ADAPTER_WORDS
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
@@ -21,6 +22,7 @@ CONFIGS = ROOT / "configs"
 PRESETS = {"trainer", "logger", "sweep", "experiment"}  # no class of ours stands behind these
 MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "strategy/augment"}
 GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
+NOTHING_TO_LEARN_FROM = {"strategy=reptile", "strategy/adapter=none"}  # refused, in two lines
 HYDRAS_OWN = {"_target_", "_partial_", "_convert_", "_recursive_", "defaults"}
 
 
@@ -205,7 +207,12 @@ def check(folder: Path) -> None:
 
 @pytest.mark.parametrize("words", list(tiny_runs()), ids=" ".join)
 def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
-    run((*words, "data=synthetic", *SHRUNK_DATA), tmp_path)
+    words = (*words, "data=synthetic", *SHRUNK_DATA)
+    if NOTHING_TO_LEARN_FROM < set(words):
+        with pytest.raises(FewrecError, match="adapter"):
+            run(words, tmp_path)
+        return
+    run(words, tmp_path)
     check(tmp_path)
 
 

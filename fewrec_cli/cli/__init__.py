@@ -76,6 +76,8 @@ def _dispatch(words: list[str]) -> int:
 
 def _tell(fault: FewrecError) -> None:
     if isinstance(fault, Interrupted):
+        if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process speaks for all
+            return
         sys.stderr.write(f"{fault.problem}; {fault.remedy}\n")
         return
     for one in fault.faults if isinstance(fault, Faults) else [fault]:

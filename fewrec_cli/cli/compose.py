@@ -131,6 +131,7 @@ def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int) -> None:
         if name:
             reporter.say(name)
         try:
+            _refuse_finished(folder)
             result = job(cfg, folder, reporter)
         except (Exception, KeyboardInterrupt, SystemExit) as fault:
             if name:
@@ -198,6 +199,15 @@ def _name_in_sweep(jobs: int) -> str:
     if hydra.mode is None or hydra.mode.name != "MULTIRUN":
         return ""
     return f"job {hydra.job.num + 1} of {jobs}: {' '.join(hydra.overrides.task)}"
+
+
+def _refuse_finished(folder: Path) -> None:
+    """A second run into the folder of a finished one would leave a mixture that looks finished."""
+    if rank() == 0 and (folder / "metrics.json").exists():
+        raise RunFolderError(
+            f"{folder} holds a finished run already",
+            "choose another folder with hydra.run.dir=FOLDER, or remove that one",
+        )
 
 
 def _is_interrupt(fault: BaseException) -> bool:

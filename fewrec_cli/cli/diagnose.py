@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -20,7 +21,7 @@ SHELL_READS = re.compile(r'["$`\\!]')
 
 
 class Diagnosis:
-    """Looks at each word of a refused line by itself.
+    """Looks at each word of a line by itself: grammar and options at once, keys when asked to.
 
     A wrong option is replaced by the nearest right one, so that keys which only that option has
     can be judged in the same go.
@@ -33,7 +34,7 @@ class Diagnosis:
 
     Attributes:
         faults: What was found, in the order of grammar, options, keys.
-        mended: The words that are right, wrong options replaced.
+        cfg: What the right words compose to, wrong options replaced; None where nothing does.
     """
 
     def __init__(
@@ -45,16 +46,20 @@ class Diagnosis:
         self.compose = compose
         self.groups = library.groups()
         self.faults: list[FewrecError] = []
-        self.mended: list[str] = []
-        self._look()
-
-    def _look(self) -> None:
+        self.cfg: DictConfig | None = None
         parsed = list(self._grammar())
-        self.mended = [word for one in parsed for word in self._choice(one)]
-        cfg = self._composed(self.mended)
-        for one in parsed:
-            if cfg is not None and not self._is_choice(one) and self._key(one, cfg):
-                self.mended.append(spellings(one)[0])
+        self.choices = [word for one in parsed for word in self._choice(one)]
+        self.keys = [one for one in parsed if not self._is_choice(one)]
+
+    def judge_keys(self) -> None:
+        """Compose the choices, and tell each key that is not in them."""
+        self.cfg = self._composed([*self.choices, *(spellings(one)[0] for one in self.keys)])
+        if self.cfg is not None:
+            return
+        self.cfg = self._composed(self.choices)
+        for one in self.keys:
+            if self.cfg is not None and self._key(one, self.cfg):
+                _put(one, self.cfg)
 
     def _grammar(self) -> Iterator[Override]:
         for word in self.words:
@@ -151,6 +156,14 @@ class Diagnosis:
         return ConfigError(
             problem, f"did you mean {near_key}?   ({all_of})" if near_key else all_of
         )
+
+
+def _put(one: Override, cfg: DictConfig) -> None:
+    """Set a key as Hydra would; a value that does not fit there is Hydra's to refuse."""
+    if one.is_delete() or one.is_sweep_override():
+        return
+    with suppress(OmegaConfBaseException):
+        OmegaConf.update(cfg, one.key_or_group, one.value(), merge=True, force_add=True)
 
 
 def _names(one: Override) -> list[str | None]:

@@ -32,7 +32,7 @@ def check_line(line: Line) -> int:
     register_resolvers()
     library = catalogue(line.config_dir)
     with composing(line):
-        first = _first(line, library)
+        first = _composed(line, line.words, library)
         if not line.runs:
             return 1
         jobs = jobs_of(line, first)
@@ -41,7 +41,7 @@ def check_line(line: Line) -> int:
             for fault in (*several_values(line, sweeps=jobs.sweeps), *_dots(line, library))
         }
         told = {_subject(fault) for fault in faults.values()}
-        for words in [first_values(words) for words in jobs.to_check(MANY)]:
+        for words in jobs.to_check(MANY):
             cfg = first if not jobs.sweeps else _composed(line, words, library)
             for fault in _faults_of(cfg, words, library):
                 if _subject(fault) not in told:
@@ -107,31 +107,24 @@ def quoted(text: str) -> str:
 
 
 def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfig:
-    try:
-        return compose_words(line, words)
-    except (HydraException, OmegaConfBaseException) as refusal:
-        raise _told(refusal, line, words, library) from refusal
+    """Compose; of each swept word the first value.
 
-
-def _told(refusal: Exception, line: Line, words: Sequence[str], library: Catalogue) -> FewrecError:
-    """All faults of a refused line: those Hydra stumbles over, then those of what is left."""
+    Raises:
+        FewrecError: All faults of a refused line: those Hydra stumbles over, then those of what
+            is left of it.
+    """
     diagnosis = Diagnosis(line, words, library, compose_words)
-    faults = diagnosis.faults
-    if not faults:
-        return in_short(refusal)
-    try:
-        cfg = compose_words(line, diagnosis.mended)
-    except (HydraException, OmegaConfBaseException):
-        return Faults(faults)
-    return Faults([*faults, *_faults_of(cfg, diagnosis.mended, library)])
-
-
-def _first(line: Line, library: Catalogue) -> DictConfig:
-    """Compose the line, of each swept word the first value."""
-    try:
-        return compose_words(line, first_values(line.words))
-    except (HydraException, OmegaConfBaseException) as refusal:
-        raise _told(refusal, line, line.words, library) from refusal
+    refusal: Exception | None = None
+    if not diagnosis.faults:
+        try:
+            return compose_words(line, first_values(words))
+        except (HydraException, OmegaConfBaseException) as told:
+            refusal = told
+    diagnosis.judge_keys()
+    if not diagnosis.faults and refusal is not None:
+        raise in_short(refusal) from refusal
+    more = [] if diagnosis.cfg is None else _faults_of(diagnosis.cfg, words, library)
+    raise Faults([*diagnosis.faults, *more]) from refusal
 
 
 def _faults_of(cfg: DictConfig, words: Sequence[str], library: Catalogue) -> list[FewrecError]:

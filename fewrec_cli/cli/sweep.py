@@ -83,7 +83,8 @@ def several_values(line: Line, *, sweeps: bool) -> list[ConfigError]:
     return [
         ConfigError(
             f"{one.input_line} gives several values",
-            f"add -m to run each, or write {one.key_or_group}=[{one.get_value_string()}] for a list",
+            "add -m to run each; a list is written in brackets: "
+            f"{one.key_or_group}=[{one.get_value_string()}]",
         )
         for one in parse(line.words)
         if one.is_sweep_override()

@@ -5,8 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from fewrec_cli.core.types import Interactions
+from fewrec_cli.core.types import Interactions, Scale
 from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, floors, oracle
+from fewrec_cli.metric.base import RankedLists, RatedQueries
+from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.scenario.base import Episodes
 
 N_ITEMS = 30
@@ -191,3 +193,56 @@ def test_a_large_draw_is_quick() -> None:
         assert time.perf_counter() - started < 0.5, (
             floor.name
         )  # about 0.01 s when the machine idles
+
+
+def test_floors_on_the_split_of_melu_reach_their_known_level(real_data) -> None:
+    """User-cold, 668 tasks; levels measured elsewhere over five other draws of the query sets."""
+    import pandas as pd
+
+    path = real_data / "ml-1m-extra" / "metahin_scenarios.parquet"
+    if not path.is_file():
+        pytest.skip("ml-1m-extra is not in the data folder")
+    table = pd.read_parquet(path)
+    _, item = np.unique(table["item_id"].to_numpy(), return_inverse=True)
+    state = table["melu_scenario"].astype(str).to_numpy()
+    everything = Interactions(
+        table["user_id"].to_numpy(np.int64), item, table["rating"].to_numpy(np.float64)
+    )
+    train = everything.take(np.flatnonzero(state == "warm_state"))
+    statistics = TrainStatistics.fit(train, item.max() + 1, **SHRINKAGE)
+    episodes = melu_episodes(everything, np.flatnonzero(state == "user_cold_state"))
+    tasks = FloorTasks.cut(everything, episodes, None, seed=0)
+    stars, every = everything.rating[episodes.query], np.ones(episodes.query.shape, bool)
+    figures = {}
+    for floor in floors(implicit=False):
+        score = floor.predict(statistics, tasks, everything.item[episodes.query])
+        lists = RankedLists(score, stars, stars >= 4, every)
+        rated = RatedQueries(score, stars, every, Scale(1, 5), 4.0) if floor.rates else None
+        scored = score_tasks(lists, rated, k=(1, 3), no_positive="skip", seed=0)
+        figures[floor.name] = scored.figures
+    assert len(episodes) == 668
+    assert figures["item mean + user offset"]["mae"] == pytest.approx(0.738, abs=0.012)
+    assert figures["item mean + user offset"]["mae_median"] == pytest.approx(0.700, abs=0.015)
+    assert figures["item mean"]["mae"] == pytest.approx(0.784, abs=0.012)
+    assert figures["item mean"]["ndcg@3"] == pytest.approx(0.884, abs=0.01)
+    assert figures["item mean"]["ndcg_exp@1"] == pytest.approx(0.749, abs=0.03)
+    assert figures["support mean"]["mae"] == pytest.approx(0.815, abs=0.012)
+    assert figures["support median"]["mae"] == pytest.approx(0.781, abs=0.012)
+    assert figures["random"]["ndcg@1"] == pytest.approx(0.782, abs=0.03)
+
+
+def melu_episodes(everything, rows):
+    """Ten random query rows of every user with 13 to 100 rows, the others as support."""
+    random = np.random.default_rng(0)
+    bags = [rows[everything.user[rows] == user] for user in np.unique(everything.user[rows])]
+    drawn = [random.permutation(bag) for bag in bags if 13 <= len(bag) <= 100]
+    support = np.full((len(drawn), 90), -1)
+    for task, bag in enumerate(drawn):
+        support[task, : len(bag) - 10] = bag[10:]
+    return Episodes(
+        draw=0,
+        user=np.array([everything.user[bag[0]] for bag in drawn]),
+        support=support,
+        query=np.array([bag[:10] for bag in drawn]),
+        history=np.full((len(drawn), 0), -1),
+    )

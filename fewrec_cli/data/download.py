@@ -69,7 +69,7 @@ class Download:
                 written to.
         """
         name = wanted.archives[0]
-        advice = f"fetch {self.url}/{name} and put it into one of {describe_places(root)}"
+        advice = f"fetch {self.url}/{name} and put it into {describe_places(root)}"
         try:
             checksum = self._checksum(name)
             folder = target(root)

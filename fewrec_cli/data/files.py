@@ -153,9 +153,8 @@ def places(root: str | None) -> dict[str, Path]:
 
 def describe_places(root: str | None) -> str:
     """Return the places to look in as part of a sentence."""
-    return ", ".join(
-        word if word == "data/" else f"{word}={path}" for word, path in places(root).items()
-    )
+    words = [word if word == "data/" else f"{word}={path}" for word, path in places(root).items()]
+    return " or ".join([*([", ".join(words[:-1])] if words[:-1] else []), words[-1]])
 
 
 def first_place(root: str | None, look: Callable[[Path], T | None]) -> tuple[str, T] | None:

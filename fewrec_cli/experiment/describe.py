@@ -60,9 +60,7 @@ def counts(dataset: Dataset, cfg: DictConfig) -> Table:
     needed = needed_rows(cfg)
     if needed is not None:
         enough = int((dataset.rows_per_user() >= needed).sum())
-        table.add_row(
-            f"users with {needed} or more interactions (scenario.min_interactions)", f"{enough:,}"
-        )
+        table.add_row(f"users with {needed} or more interactions", f"{enough:,}")
     return table
 
 

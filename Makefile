@@ -43,6 +43,9 @@ test-slow: $(STAMP) ## Run the slow tests
 test-all: $(STAMP) ## Run every test; those that need a GPU are skipped without one
 	@$(PYTEST) -n $(WORKERS) --cov --cov-report=term:skip-covered
 
+data: $(STAMP) ## Fetch MovieLens 100K where it is not on disk yet, and say what is in it
+	@$(BIN)/fewrec data check data=movielens
+
 clean: ## Remove what can be rebuilt; never touches outputs/ nor data/
 	@rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find fewrec_cli configs tests scripts -type d -name __pycache__ -prune -exec rm -rf {} +

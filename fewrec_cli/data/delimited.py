@@ -9,7 +9,7 @@ import pyarrow.csv
 
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.data.fault import HEADER_WITHIN, Text, explain, header_of
+from fewrec_cli.data.fault import HEADER_WITHIN, Text, explain, header_of, no_rows, shown
 from fewrec_cli.data.files import DataFile
 from fewrec_cli.data.layout import Columns, Layout, Rules
 from fewrec_cli.data.rating import Coded, Ratings, broken_rows
@@ -47,7 +47,7 @@ def read_ratings(
     except pa.ArrowInvalid as fault:
         raise explain(text, columns, rules, str(fault)) from fault
     if table.num_rows == 0:
-        raise _no_rows(text)
+        raise no_rows(text)
     ratings = Ratings(
         Coded.from_arrow(table.column(columns.user)),
         Coded.from_arrow(table.column(columns.item)),
@@ -72,7 +72,7 @@ def read_texts(file: DataFile, layout: Layout, reporter: Reporter) -> dict[str, 
     except pa.ArrowInvalid as fault:
         raise explain(text, None, None, str(fault)) from fault
     if table.num_rows == 0:
-        raise _no_rows(text)
+        raise no_rows(text)
     return {name: table.column(name).to_pylist() for name in names}
 
 
@@ -160,11 +160,7 @@ def _require_columns(text: Text, wanted: Mapping[str, str]) -> None:
         if there.count(name) != 1:
             many = f"{there.count(name)} columns" if name in there else "no column"
             raise DataError(
-                f"{text.label} has {many} '{name}' ({word}); it has: {', '.join(there)}",
+                f"{text.label} has {many} '{name}' ({word}); it has: "
+                f"{shown(', '.join(there), 200)}",
                 f"name the column with {word}=NAME, or the separator with data.separator=...",
             )
-
-
-def _no_rows(text: Text) -> DataError:
-    what = "has no rows" if text.layout.names else "has a header and no rows"
-    return DataError(f"{text.label} {what}", "give a file with at least one row")

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -51,17 +51,26 @@ def explain(text: Text, columns: Columns | None, rules: Rules | None, otherwise:
     if text.layout.names is None:
         next(rows)
     first: tuple[int, str, str] | None = None
-    count = 0
+    count = seen = 0
     for line, fields in rows:
+        seen += 1
         fault = _fault(fields, names, columns, rules)
         if fault is not None:
             count += 1
             first = first or (line, *fault)
+    if not seen:
+        return no_rows(text)
     if first is None:
-        return DataError(f"{text.label} cannot be read: {_shown(otherwise, 200)}", "check the file")
+        return DataError(f"{text.label} cannot be read: {shown(otherwise, 200)}", "check the file")
     line, problem, remedy = first
     more = f" (the first of {count:,} faulty rows)" if count > 1 else ""
     return DataError(f"{text.label} line {line}: {problem}{more}", remedy)
+
+
+def no_rows(text: Text) -> DataError:
+    """Return the error for a file without a row."""
+    what = "has no rows" if text.layout.names else "has a header and no rows"
+    return DataError(f"{text.label} {what}", "give a file with at least one row")
 
 
 def _fault(
@@ -74,7 +83,17 @@ def _fault(
         )
     if columns is None or rules is None:
         return None
-    row = dict(zip(names, fields, strict=True))
+    return row_fault(dict(zip(names, fields, strict=True)), columns, rules)
+
+
+def row_fault(row: Mapping[str, str], columns: Columns, rules: Rules) -> tuple[str, str] | None:
+    """Return what is wrong with one interaction and what to do about it, or None.
+
+    Args:
+        row: Every field as text, by column.
+        columns: The interaction columns.
+        rules: Which ratings are sound.
+    """
     for side, name in (("user", columns.user), ("item", columns.item)):
         if not row[name]:
             return f"the {side} id is empty", "fill it in, or take the row out"
@@ -90,9 +109,9 @@ def _rating_fault(written: str, rules: Rules) -> tuple[str, str] | None:
     try:
         rating = math.nan if "_" in written else float(written)
     except ValueError:
-        return f"rating '{_shown(written)}' is not a number", "correct the row, or take it out"
+        return f"rating '{shown(written)}' is not a number", "correct the row, or take it out"
     if math.isnan(rating) or (rules.scale is None and math.isinf(rating)):
-        return f"rating '{_shown(written)}' is not a finite number", "correct it, or take it out"
+        return f"rating '{shown(written)}' is not a finite number", "correct it, or take it out"
     if (
         rules.scale is None
         or rating in rules.also
@@ -101,7 +120,7 @@ def _rating_fault(written: str, rules: Rules) -> tuple[str, str] | None:
         return None
     scale = rules.scale
     return (
-        f"rating {_shown(written)} is not on the scale {scale.low:g} to {scale.high:g} "
+        f"rating {shown(written)} is not on the scale {scale.low:g} to {scale.high:g} "
         f"in steps of {scale.step:g}",
         "correct the row, or declare the scale with data.scale=[LOW,HIGH,STEP]",
     )
@@ -110,7 +129,7 @@ def _rating_fault(written: str, rules: Rules) -> tuple[str, str] | None:
 def _timestamp_fault(written: str) -> tuple[str, str] | None:
     remedy = "write whole seconds since 1970"
     if not WHOLE.fullmatch(written) or abs(int(written)) >= 2**63:
-        return f"timestamp '{_shown(written)}' is not a whole number of seconds", remedy
+        return f"timestamp '{shown(written)}' is not a whole number of seconds", remedy
     if int(written) < 0:
         return f"timestamp {written.strip()} is negative", remedy
     return None
@@ -147,7 +166,7 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _shown(written: str, most: int = SHOWN) -> str:
+def shown(written: str, most: int = SHOWN) -> str:
     """Return a value fit for one line."""
     written = " ".join(written.split())
     return written if len(written) <= most else f"{written[:most]}... ({len(written):,} characters)"

@@ -10,6 +10,7 @@ import pyarrow.parquet
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import FloatArray, IntArray
+from fewrec_cli.data.fault import row_fault, shown
 from fewrec_cli.data.files import DataFile
 from fewrec_cli.data.layout import Columns, Rules
 from fewrec_cli.data.rating import Coded, Ratings, broken_rows
@@ -24,7 +25,7 @@ def read_parquet_ratings(
         if table.column_names.count(name) != 1:
             raise DataError(
                 f"{file.label} has no column '{name}' ({word}); "
-                f"it has: {', '.join(table.column_names)}",
+                f"it has: {shown(', '.join(table.column_names), 200)}",
                 f"name the column with {word}=NAME",
             )
     ratings = Ratings(
@@ -36,16 +37,26 @@ def read_parquet_ratings(
     broken = np.flatnonzero(broken_rows(ratings, rules))
     if len(broken):
         row = int(broken[0])
-        parts = [f"user '{ratings.user.values[ratings.user.code[row]]}'"]
-        parts += [f"item '{ratings.item.values[ratings.item.code[row]]}'"]
-        parts += [f"rating {ratings.rating[row]:g}"]
-        parts += [] if ratings.timestamp is None else [f"timestamp {ratings.timestamp[row]}"]
-        raise DataError(
-            f"{file.label} row {row + 1}: an empty id, a rating off the scale or a negative "
-            f"timestamp: {', '.join(parts)} (the first of {len(broken):,})",
-            "correct the rows, or declare the scale with data.scale=[LOW,HIGH,STEP]",
+        problem, remedy = row_fault(_written(ratings, row, columns), columns, rules) or (
+            "not a sound row",
+            "correct the row",
         )
+        more = f" (the first of {len(broken):,} faulty rows)" if len(broken) > 1 else ""
+        raise DataError(f"{file.label} row {row + 1}: {problem}{more}", remedy)
     return ratings
+
+
+def _written(ratings: Ratings, row: int, columns: Columns) -> dict[str, str]:
+    """Return one row as a text file would hold it."""
+    fields = {
+        columns.user: ratings.user.values[ratings.user.code[row]],
+        columns.item: ratings.item.values[ratings.item.code[row]],
+    }
+    if columns.rating is not None:
+        fields[columns.rating] = f"{ratings.rating[row]:g}"
+    if columns.timestamp is not None and ratings.timestamp is not None:
+        fields[columns.timestamp] = str(ratings.timestamp[row])
+    return fields
 
 
 def read_parquet_texts(file: DataFile, reporter: Reporter) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from fewrec_cli.core.types import IdArray, IntArray, Scale
 from fewrec_cli.data.base import Dataset, DataSource, Note
 from fewrec_cli.data.delimited import guess_layout, header_names, read_ratings, read_texts
 from fewrec_cli.data.duplicate import Duplicates
+from fewrec_cli.data.fault import shown
 from fewrec_cli.data.files import DataFile, source_file
 from fewrec_cli.data.layout import Columns, Rules
 from fewrec_cli.data.parquet import read_parquet_ratings, read_parquet_texts
@@ -126,7 +127,7 @@ class Table(DataSource):
         layout = guess_layout(file, self.separator, self.encoding)
         ratings = read_ratings(file, layout, columns, rules, reporter)
         unread = [n for n in header_names(file, layout) if n not in columns.named.values()]
-        text = f"left unread in the file of interactions: {', '.join(unread)}"
+        text = f"left unread in the file of interactions: {shown(', '.join(unread), 200)}"
         return ratings, (Note("columns", len(unread), text),) if unread else ()
 
     def _scale(
@@ -161,7 +162,7 @@ class Table(DataSource):
         if key not in columns:
             raise DataError(
                 f"{file.label} has no column '{key}' (data.columns.{side}); "
-                f"it has: {', '.join(columns)}",
+                f"it has: {shown(', '.join(columns), 200)}",
                 f"call the id column of the {side}s file {key}, as in the file of interactions",
             )
         table = SideTable(file.label, columns.pop(key), columns)
@@ -178,7 +179,7 @@ class Table(DataSource):
         if name not in table.columns:
             raise DataError(
                 f"{table.label} has no column '{name}' (data.columns.year); "
-                f"it has: {', '.join(table.columns)}",
+                f"it has: {shown(', '.join(table.columns), 200)}",
                 "name the column with data.columns.year=NAME",
             )
         years = as_numbers(table.columns[name])

@@ -14,7 +14,7 @@ import pytest
 from fewrec_cli.data.download import target
 from tests.data.reading import ML_100K, counted, load, pack, refused
 
-pytestmark = pytest.mark.usefixtures("folder", "no_real_data")
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @dataclass
@@ -56,7 +56,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     }
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         found.url = f"http://127.0.0.1:{server.server_port}/movielens"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield found
         server.shutdown()

@@ -25,13 +25,6 @@ from tests.data.reading import (
 pytestmark = pytest.mark.usefixtures("folder")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Take FEWREC_DATA away, except from tests on real data."""
-    if "real_data" not in request.fixturenames:
-        monkeypatch.delenv("FEWREC_DATA", raising=False)
-
-
 class TestMovieLens(DatasetContract):
     def source(self, folder: Path) -> DataSource:
         write(folder / "ml-100k", ML_100K)

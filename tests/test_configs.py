@@ -15,6 +15,7 @@ import fewrec_cli
 from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.strategy.words import ADAPTER_WORDS
+from tests.command import fewrec
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
 
 ROOT = Path(fewrec_cli.__file__).parent.parent
@@ -220,3 +221,27 @@ def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
 def test_experiment_runs_on_generated_data(option: str, tmp_path: Path) -> None:
     run((f"experiment={option}", "data=synthetic", *SHRUNK_DATA), tmp_path)
     check(tmp_path)
+
+
+def command_runs() -> Iterator[Any]:
+    """Yield the presets that need the real command: trainers and loggers in turn, and sweeps."""
+    shrunk = (*SHRUNK_DATA, *SHRUNK_RUN)
+    loggers = names("logger")
+    for number, trainer in enumerate(names("trainer")):
+        words = (f"trainer={trainer}", f"logger={loggers[number % len(loggers)]}")
+        mark = pytest.mark.gpu if trainer in {"gpu", "multi_gpu"} else pytest.mark.slow
+        yield pytest.param((*shrunk, *words), 1, marks=mark, id=" ".join(words))
+    for sweep in names("sweep"):
+        ((axis, values),) = raw("sweep", sweep).hydra.sweeper.params.items()
+        free = [word for word in shrunk if not word.startswith(f"{axis}=")]  # a word would win
+        jobs = len(values.split(","))
+        yield pytest.param(
+            (*free, f"sweep={sweep}"), jobs, marks=pytest.mark.slow, id=f"sweep={sweep}"
+        )
+
+
+@pytest.mark.parametrize(("words", "jobs"), list(command_runs()))
+def test_trainers_loggers_and_sweeps_run(words: tuple[str, ...], jobs: int, folder: Path) -> None:
+    done = fewrec(["train", *words], folder)
+    assert done.returncode == 0, done.stderr
+    assert len(list(folder.rglob("metrics.json"))) == jobs

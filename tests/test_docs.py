@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import fewrec_cli
+from tests.command import fewrec
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN
-from tests.test_readme import fewrec
 
 DOCS = Path(fewrec_cli.__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("add-a-*.md"))

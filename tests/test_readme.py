@@ -4,12 +4,12 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import fewrec_cli
+from tests.command import fewrec
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN
 
 ROOT = Path(fewrec_cli.__file__).parent.parent
@@ -34,18 +34,6 @@ def shrunk(words: list[str]) -> list[str]:
     generated = not any(word.startswith("data=") for word in words)
     extra = [*(SHRUNK_DATA if generated else ()), *SHRUNK_RUN]
     return [*words, *extra]
-
-
-def fewrec(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, in a folder of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "fewrec_cli", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 def write_ratings(path: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, Interrupted
 
+FLAGS = ("--help", "--version", "--debug")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -19,7 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
     except FewrecError as fault:
         if debug:
             _trace()
@@ -39,11 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {type(fault).__name__}: {_one_line(fault)}\n")
         sys.stderr.write("  add --debug for the traceback\n" if not debug else "")
         return 1
+    return code
 
 
 def _dispatch(words: list[str]) -> int:
     from fewrec_cli.cli.commands import BY_NAME, load
-    from fewrec_cli.cli.suggest import ask
 
     queries = ("-sc", "--shell-completion")
     if words and words[0] in queries:  # the shell asks what could follow
@@ -55,23 +58,27 @@ def _dispatch(words: list[str]) -> int:
         from fewrec_cli.cli.help import overview
 
         return overview()
-    if first == "--version":
+    if "--version" in (first, *rest):
         from fewrec_cli import __version__
 
         print(f"fewrec {__version__}")  # noqa: T201
         return 0
     command = BY_NAME.get(first)
     if command is None:
-        kind = "flag" if first.startswith("-") else "command"
-        raise ConfigError(
-            f"no {kind} {first!r}", ask(first, BY_NAME, f"one of: {', '.join(BY_NAME)}")
-        )
+        raise _unknown(first, FLAGS if first.startswith("-") else tuple(BY_NAME))
     if "--help" in rest or "-h" in rest:
         from fewrec_cli.cli.help import page
 
         return page(command, rest)
     code = load(command.function)(words[words.index(first) + 1 :])
     return code if isinstance(code, int) else 0
+
+
+def _unknown(word: str, names: Sequence[str]) -> ConfigError:
+    from fewrec_cli.cli.suggest import ask
+
+    kind = "flag" if word.startswith("-") else "command"
+    return ConfigError(f"no {kind} {word!r}", ask(word, names, f"one of: {', '.join(names)}"))
 
 
 def _tell(fault: FewrecError) -> None:

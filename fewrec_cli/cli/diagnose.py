@@ -102,13 +102,17 @@ class Diagnosis:
         )
 
     def _is_choice(self, one: Override) -> bool:
-        return one.key_or_group in self.groups and not one.is_delete()
+        known = one.key_or_group in self.groups or one.key_or_group.startswith("hydra/")
+        return known and not one.is_delete()
 
     def _choice(self, one: Override) -> Iterator[str]:
         """Check a group's option; yield the word to compose with in its place."""
         if not self._is_choice(one):
             return
         group = one.key_or_group
+        if group not in self.groups:  # Hydra's own groups are Hydra's to judge
+            yield str(one.input_line)
+            return
         options = self.library.options(group)
         meant: list[str] = []
         for name in _names(one):

@@ -1,9 +1,9 @@
 """All jobs of a line composed and checked, and Hydra's refusals in our words."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_dir, initialize_config_module
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
 from fewrec_cli.cli.diagnose import Diagnosis, in_short
 from fewrec_cli.cli.resolve import add_import_path, register_resolvers
+from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
@@ -34,6 +35,7 @@ def check_line(line: Line) -> int:
     with composing(line):
         first = _composed(line, line.words, library)
         if not line.runs:
+            _part_exists(line, first)
             return 1
         jobs = jobs_of(line, first)
         faults: dict[str, FewrecError] = {
@@ -49,6 +51,18 @@ def check_line(line: Line) -> int:
     if faults:
         raise Faults(list(faults.values()))
     return jobs.count
+
+
+def _part_exists(line: Line, cfg: DictConfig) -> None:
+    """Whether the part that ``--package`` names is there to be shown."""
+    part = line.value("--package")
+    parts = (*(str(key) for key in cfg), "_global_")
+    if part is None or part in parts or OmegaConf.select(cfg, part) is not None:
+        return
+    raise ConfigError(
+        f"--package {part}: the config has no such part",
+        ask(part, parts, f"one of: {', '.join(parts)}"),
+    )
 
 
 def _dots(line: Line, library: Catalogue) -> Iterator[FewrecError]:
@@ -83,22 +97,46 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 
 @contextmanager
 def composing(line: Line) -> Iterator[None]:
-    """Make ``compose`` find our configs."""
-    with initialize_config_module(CONFIGS, job_name=line.command, version_base="1.3"):
+    """Make ``compose`` find our configs, and a root config of the user's own.
+
+    Raises:
+        ConfigError: There is no root config of that name.
+    """
+    name = _root_name(line)
+    ours, *mine = catalogue(line.config_dir).roots
+    if (ours / f"{name}.yaml").is_file():
+        opened: AbstractContextManager[None] = initialize_config_module(
+            CONFIGS, job_name=line.command, version_base="1.3"
+        )
+    elif mine and (mine[0] / f"{name}.yaml").is_file():  # Hydra looks for it in one place only
+        opened = initialize_config_dir(str(mine[0]), job_name=line.command, version_base="1.3")
+    else:
+        names = [path.stem for root in (ours, *mine) for path in root.glob("*.yaml")]
+        raise ConfigError(
+            f"--config-name {name}: no such root config",
+            ask(name, names, f"one of: {', '.join(names)}"),
+        )
+    with opened:
         yield
 
 
 def compose_words(line: Line, words: Sequence[str]) -> DictConfig:
     """Compose a line with other words, the ``hydra`` node included."""
-    name = line.value("--config-name") or line.command
-    return compose(name, [*words, *search_path(line)], return_hydra_config=True)
+    return compose(_root_name(line), [*words, *search_path(line)], return_hydra_config=True)
 
 
 def search_path(line: Line) -> list[str]:
-    """The word that makes Hydra look into the user's config folder."""
+    """The word that makes Hydra look into the user's config folder as well as into ours."""
     if line.config_dir is None or any(w.startswith("hydra.searchpath=") for w in line.words):
         return []
-    return [f"hydra.searchpath=[{quoted(f'file://{line.config_dir}')}]"]
+    return [
+        f"hydra.searchpath=[{quoted(f'file://{line.config_dir}')},{quoted(f'pkg://{CONFIGS}')}]"
+    ]
+
+
+def _root_name(line: Line) -> str:
+    name = line.value("--config-name") or line.command
+    return name.removesuffix(".yaml")
 
 
 def quoted(text: str) -> str:

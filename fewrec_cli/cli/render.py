@@ -111,9 +111,10 @@ def _curves(rows: Sequence[Row], metric: str) -> Iterator[tuple[str, Kind]]:
 def _title(result: RunResult, rows: Sequence[Row]) -> str:
     tasks = max((row.tasks for row in rows), default=0)
     draws = max((row.draws for row in rows), default=0)
-    spread = "mean ± sd over draws" if draws > 1 else "one draw"
+    spread = "mean ± sd over draws"
     shot = "shot" if result.shots == 1 else "shots"
-    return f"{result.shots} {shot}, {tasks:,} tasks, {draws} draws ({spread})"
+    drawn = f"{draws} draws, {spread}" if draws > 1 else "1 draw"
+    return f"{result.shots} {shot}, {tasks:,} tasks, {drawn}"
 
 
 def _at(rows: Sequence[Row], shots: object) -> list[Row]:

@@ -43,6 +43,7 @@ FLAGS = (
     Flag(("--version",), "the version of fewrec"),
     Flag(("--debug",), "show the traceback of an error"),
 )
+MODES = ("--multirun", "--run", "--cfg", "--info")
 BY_NAME = {name: flag for flag in FLAGS for name in flag.names}
 
 
@@ -107,6 +108,9 @@ def take_apart(command: str, words: Sequence[str]) -> Line:
                 ask(name, BY_NAME, f"see fewrec {command} --help"),
             )
         flags.append((flag.names[0], _value_of(flag, value if equals else None, queue)))
+    modes = [flag for flag, _ in flags if flag in MODES]
+    if len(set(modes)) > 1:
+        raise ConfigError(f"{' and '.join(modes)} do not go together", "keep one of them")
     return Line(command, tuple(flags), tuple(rest))
 
 

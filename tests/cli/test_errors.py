@@ -1,0 +1,148 @@
+"""Every mistake ends in two lines that name it and say what to do, before any work."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call, Jobs
+
+MISTAKES = {
+    "trian": ("no command 'trian'", "did you mean 'train'?"),
+    "--verson": ("no flag '--verson'", "did you mean '--version'?"),
+    "train strategy=mamll": ("no strategy 'mamll'; did you mean 'maml'?", "others: augmentation"),
+    "train strategy=xyz": ("no strategy 'xyz'", "one of: augmentation, combined, maml"),
+    "train strateg=maml": ("no group or key 'strateg'", "did you mean strategy=maml?"),
+    "train strategy.iner_lr=1": (
+        "strategy.iner_lr is not an option of strategy=maml",
+        "did you mean strategy.inner_lr?   (all options: fewrec train strategy=maml --cfg job "
+        "-p strategy)",
+    ),
+    "train +foo=1": ("foo is read by nothing", "leave it out"),
+    "train ++foo=1": ("foo is read by nothing", "leave it out"),
+    "train +strategy.foo=1": ("strategy.foo is read by nothing", ""),
+    "train +trainer.foo=1": ("trainer.foo is read by nothing", ""),
+    "train seed=a": ("seed must be a whole number, got 'a'", "write seed=VALUE"),
+    "train seed=1.5": ("seed must be a whole number, got 1.5", ""),
+    "train seed=-1": ("seed must be 0 or more, got -1", ""),
+    "train seed": ("seed lacks its value", "write seed=VALUE (now seed=0)"),
+    "train strategy": ("strategy lacks its value", "write strategy=OPTION, one of: augmentation"),
+    "train maml": ("'maml' is no word=value", "did you mean strategy=maml?"),
+    "train strategy.adapter=ridge": (
+        "strategy.adapter is a group",
+        "did you mean strategy/adapter=ridge?",
+    ),
+    "train strategy/adapter=ridge strategy.inner_lr=0.2": (
+        "strategy.inner_lr is read by strategy/adapter=gradient only, not by ridge",
+        "leave it out, or choose strategy/adapter=gradient",
+    ),
+    "train strategy.order=third": ("strategy.adapter.order must be first", ""),
+    "train scenario.shots=-1": ("scenario.shots must be 0 or more, or all, got -1", "0 scores"),
+    "train scenario.query=0": ("scenario.query must be 1 or more, got 0", ""),
+    "train scenario.draws=0": ("scenario.draws must be 1 or more, got 0", ""),
+    "train scenario.fraction=1": ("scenario.fraction must be between 0 and 1, got 1", ""),
+    "train evaluation.k=[5,0]": ("evaluation.k must hold values 1 or more, got 0", ""),
+    "train evaluation.k=0": ("evaluation.k must be a list of whole numbers, got 0", ""),
+    "train evaluation.k=[]": ("evaluation.k is an empty list", ""),
+    "train strategy.inner_steps=-1": ("strategy.inner_steps must be 0 or more, got -1", ""),
+    "train seed=0,1": ("seed=0,1 gives several values", "add -m to run each"),
+    "train data.users=x(y": ("the value of data.users needs quotes, got x(y", "'x(y'"),
+    "train --cgf job": ("no flag --cgf", "did you mean '--cfg'?"),
+    "train --cfg jop": ("--cfg cannot be 'jop'", "did you mean 'job'?"),
+    "train --cfg": ("--cfg lacks its value", "write --cfg job"),
+    "train --cfg job -p strateg": ("--package strateg: the config has no such part", "'strategy'?"),
+    "train --cfg job -m": ("--cfg and --multirun do not go together", "keep one"),
+    "train --config-name trian": ("--config-name trian: no such root config", "'train'?"),
+    "train --config-dir nowhere": ("--config-dir nowhere: no such folder", ""),
+    "evaluate": ("evaluate lacks the run to score", "write run=FOLDER"),
+    "evaluate run=nowhere": ("no run folder nowhere", ""),
+    "list strateg": ("no group 'strateg'", "did you mean 'strategy'?"),
+    "show strategy=mamll": ("no strategy 'mamll'", "did you mean 'maml'?"),
+    "show maml": ("no group 'maml'", "did you mean strategy=maml?"),
+    "data chekc": ("data cannot 'chekc'", "write fewrec data check data=..."),
+    "completion fsh": ("no completion for 'fsh'", "did you mean 'fish'?"),
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_told_in_two_lines(line: str, fewrec: "Call", jobs: "Jobs") -> None:
+    problem, remedy = MISTAKES[line]
+    done = fewrec(*line.split())
+    first, second, *more = done.err.splitlines()
+    assert done.code == 2
+    assert first.startswith(f"error: {problem}")
+    assert second.startswith("  ")
+    assert remedy in second
+    assert not more
+    assert done.out == ""
+    assert not jobs.configs
+    assert not any(Path.cwd().iterdir())
+
+
+def test_several_mistakes_are_told_together(fewrec: "Call", jobs: "Jobs") -> None:
+    words = ["strategy=mamll", "strategy.iner_lr=1", "seed=a", "+foo=1", "scenario.fraction=2"]
+    done = fewrec("train", *words)
+    told = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    assert [line.split()[1] for line in told] == [
+        "no",
+        "strategy.iner_lr",
+        "seed",
+        "foo",
+        "scenario.fraction",
+    ]
+    assert done.code == 2
+
+
+def test_a_wrong_value_in_a_sweep_is_told_before_the_first_job(
+    fewrec: "Call", jobs: "Jobs"
+) -> None:
+    option = fewrec("train", "strategy=maml,mamll", "-m")
+    value = fewrec("train", "-m", "scenario.query=5,0")
+    assert "no strategy 'mamll'" in option.err
+    assert "scenario.query must be 1 or more, got 0" in value.err
+    assert (option.code, value.code) == (2, 2)
+    assert not jobs.configs
+
+
+@pytest.mark.parametrize(
+    "value", ["my folder", "'x[1](2)'", '"it is, so"', "'a=ä/ö'", "C:/x-y_z.1"]
+)
+def test_values_with_spaces_or_brackets_work(value: str, fewrec: "Call", jobs: "Jobs") -> None:
+    done = fewrec("train", f"resume={value}")
+    assert done.code == 0, done.err
+    assert jobs.configs[0]["resume"] == value.strip("'\"")
+
+
+def test_the_quoted_form_that_an_error_prints_is_accepted(fewrec: "Call", jobs: "Jobs") -> None:
+    refused = fewrec("train", "resume=runs (old), [1]")
+    quoted = refused.err.splitlines()[1].removeprefix("  write ").strip('"')
+    assert fewrec("train", quoted).code == 0
+    assert jobs.configs[0]["resume"] == "runs (old), [1]"
+
+
+def test_lightnings_own_arguments_pass(fewrec: "Call", jobs: "Jobs") -> None:
+    done = fewrec("train", "trainer=cpu", "+trainer.limit_train_batches=5")
+    assert done.code == 0, done.err
+    assert jobs.configs[0]["trainer"]["limit_train_batches"] == 5
+
+
+def test_debug_anywhere_shows_the_traceback(fewrec: "Call", jobs: "Jobs") -> None:
+    for words in (["--debug", "train", "seed=a"], ["train", "--debug", "seed=a"]):
+        shown = fewrec(*words).err
+        assert "Traceback" in shown
+        assert "error: seed must be a whole number" in shown
+
+
+def test_a_key_of_a_users_own_root_config_may_serve_other_keys(
+    fewrec: "Call", jobs: "Jobs", folder: Path
+) -> None:
+    mine = folder / "my"
+    mine.mkdir()
+    (mine / "mine.yaml").write_text(
+        "defaults: [train, _self_]\npoints: 3\nscenario: {shots: '${points}'}\n"
+    )
+    done = fewrec("train", "--config-dir", "my", "--config-name", "mine", "points=7")
+    assert done.code == 0, done.err
+    config: Any = jobs.configs[0]
+    assert config["scenario"]["shots"] == 7

@@ -1,0 +1,95 @@
+"""``evaluate`` starts from the run's own config and leaves the cold set alone."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call, Jobs
+
+
+@pytest.fixture
+def base(fewrec: "Call", jobs: "Jobs") -> Path:
+    """A finished run with words of its own."""
+    assert fewrec("train", "seed=7", "strategy=transfer", "scenario.query=8").code == 0
+    return jobs.folders.pop()
+
+
+def test_the_runs_own_config_is_used_with_the_words_on_top(
+    base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    done = fewrec("evaluate", f"run={base}", "scenario.shots=1", "evaluation.k=[2]")
+    assert done.code == 0, done.err
+    config = jobs.configs[-1]
+    assert config["seed"] == 7
+    assert config["strategy"]["_target_"].endswith("Transfer")
+    assert (config["scenario"]["shots"], config["evaluation"]["k"]) == (1, [2])
+    assert jobs.bases == [base]
+
+
+def test_the_evaluation_gets_its_own_folder_beside_others_of_the_kind(
+    base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    fewrec("evaluate", f"run={base}")
+    name = jobs.folders[-1].relative_to(Path.cwd()).as_posix()
+    middle = "synthetic_user_cold_mf_transfer"
+    assert re.fullmatch(rf"outputs/evaluate/{middle}/[\d-]+-[0-9a-f]{{8}}", name)
+
+
+def test_other_shots_leave_the_tasks_as_they_were(base: Path, fewrec: "Call", jobs: "Jobs") -> None:
+    fewrec("evaluate", f"run={base}", "scenario.shots=1")
+    assert jobs.configs[-1]["scenario"]["min_interactions"] == 5 + 8
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "scenario=warm",
+        "scenario.fraction=0.3",
+        "scenario.seed=1",
+        "scenario.by=list",
+        "scenario.validation=0.2",
+        "scenario.users=ids.txt",
+        "scenario.min_interactions=3",
+        "scenario.max_interactions=9",
+        "strategy=maml",
+        "strategy.inner_lr=1",
+        "data.users=3",
+        "seed=1",
+    ],
+)
+def test_words_that_decide_who_is_cold_are_refused_by_name(
+    word: str, base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    done = fewrec("evaluate", word, f"run={base}")
+    assert done.code == 2
+    assert done.err.startswith(f"error: {word.partition('=')[0]} ")
+    assert len(done.err.splitlines()) == 2
+    assert not jobs.bases
+
+
+def test_a_misspelt_word_is_told(base: Path, fewrec: "Call") -> None:
+    done = fewrec("evaluate", f"run={base}", "scenario.shot=1")
+    assert "scenario.shot is not an option of the run" in done.err
+    assert "did you mean scenario.shots?" in done.err
+
+
+def test_an_unfinished_run_is_refused(base: Path, fewrec: "Call") -> None:
+    (base / "metrics.json").unlink()
+    done = fewrec("evaluate", f"run={base}")
+    assert done.code == 2
+    assert "holds no finished run: metrics.json is missing" in done.err
+
+
+def test_a_folder_with_spaces_and_brackets_is_found(fewrec: "Call", jobs: "Jobs") -> None:
+    fewrec("train", "hydra.run.dir='my runs (old)/a [1]'")
+    done = fewrec("evaluate", "run=my runs (old)/a [1]")
+    assert done.code == 0, done.err
+
+
+def test_evaluations_can_be_swept(base: Path, fewrec: "Call", jobs: "Jobs") -> None:
+    assert fewrec("evaluate", f"run={base}", "scenario.shots=1,3", "-m").code == 0
+    assert [config["scenario"]["shots"] for config in jobs.configs[1:]] == [1, 3]
+    assert jobs.lines[-1][:2] == ["evaluate", f"run={base}"]

@@ -112,6 +112,8 @@ def guess_layout(file: DataFile, separator: str | None, encoding: str) -> Layout
         separator = max(counts, key=lambda mark: counts[mark])
     elif separator == "tab":
         separator = "\t"
+    if not separator or separator[0] in '\r\n"':
+        raise DataError(f"data.separator={separator!r} cannot separate", "give e.g. ',' or tab")
     return Layout(separator, encoding, quoted=len(separator) == 1)
 
 
@@ -125,7 +127,7 @@ def header_names(file: DataFile, layout: Layout) -> list[str]:
 def _parse(text: Text, types: Mapping[str, Any]) -> Any:
     layout, data = text.layout, text.data
     separator = layout.separator
-    if len(separator) > 1:
+    if len(separator.encode()) > 1:
         data, separator = data.replace(separator.encode(), STAND_IN.encode()), STAND_IN
     return pyarrow.csv.read_csv(
         pa.BufferReader(data),

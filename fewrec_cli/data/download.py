@@ -68,6 +68,8 @@ class Download:
             DataError: No network, no such file, a wrong checksum, or a folder that cannot be
                 written to.
         """
+        if not self.timeout > 0:
+            raise DataError(f"data.timeout={self.timeout} is no time", "give seconds above 0")
         name = wanted.archives[0]
         advice = f"fetch {self.url}/{name} and put it into {describe_places(root)}"
         try:

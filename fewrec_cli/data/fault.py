@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -105,6 +106,7 @@ def row_fault(row: Mapping[str, str], columns: Columns, rules: Rules) -> tuple[s
     return problem
 
 
+@lru_cache(maxsize=256)  # a large file repeats few ratings
 def _rating_fault(written: str, rules: Rules) -> tuple[str, str] | None:
     try:
         rating = math.nan if "_" in written else float(written)

@@ -160,7 +160,11 @@ def describe_places(root: str | None) -> str:
 def first_place(root: str | None, look: Callable[[Path], T | None]) -> tuple[str, T] | None:
     """Return what ``look`` finds in the first place that has it, with the place's word."""
     for word, place in places(root).items():
-        if (found := look(place)) is not None:
+        with open_faults(str(place)):
+            if place.is_file():
+                raise DataError(f"{word}={place} is a file", "name the folder that holds it")
+            found = look(place)
+        if found is not None:
             return word, found
     return None
 

@@ -75,6 +75,10 @@ class MovieLens(DataSource):
     def load(self, reporter: Reporter) -> Dataset:
         """Read one version, downloading it first where it is nowhere."""
         version = self._version()
+        if self.zip_prefix < 0:
+            raise DataError(
+                f"data.zip_prefix={self.zip_prefix} is no length", "give 0 or more characters"
+            )
         scale = parse_scale(self.scale or self.scales[self.version])
         found = self._find(version, reporter)
         ratings = read_ratings(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fewrec_cli.data.base import Dataset, Note, SourceFile
 from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.duplicate import Duplicates, merge_duplicates
 from fewrec_cli.data.rating import Coded, Ratings
+from fewrec_cli.data.scale import check_positive
 
 Side = Literal["user", "item"]
 Missing = Literal["error", "keep"]
@@ -121,6 +122,8 @@ def align(
     Raises:
         DataError: Ids are missing under ``missing=error``.
     """
+    if missing not in get_args(Missing):
+        raise DataError(f"data.missing={missing} is no policy", "choose error or keep")
     place: dict[str, int] = {}
     for position, name in enumerate(table.ids):
         place.setdefault(name, position)
@@ -148,7 +151,13 @@ def align(
 
 
 def assemble(indexed: Indexed, users: Described, items: Described, origin: Origin) -> Dataset:
-    """Put the parts together and hash what a figure depends on."""
+    """Put the parts together and hash what a figure depends on.
+
+    Raises:
+        DataError: ``positive`` lies outside the scale.
+    """
+    if origin.scale is not None:
+        check_positive(origin.positive, origin.scale)
     digest = ContentHash().interactions(indexed.rows)
     digest.ids("user ids", indexed.user_ids).ids("item ids", indexed.item_ids)
     digest.fields("user", users.fields).fields("item", items.fields)

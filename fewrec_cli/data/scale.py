@@ -66,6 +66,19 @@ def infer_scale(ratings: FloatArray) -> tuple[Scale, str]:
     return scale, f"inferred from the ratings: {low:g} to {high:g}, taken as 101 levels"
 
 
+def check_positive(positive: float, scale: Scale) -> None:
+    """Refuse a bound of liking that no rating, or every rating, could reach.
+
+    Raises:
+        DataError: It lies outside the scale.
+    """
+    if not scale.low <= positive <= scale.high:
+        raise DataError(
+            f"data.positive={positive:g} lies outside the scale {scale.low:g} to {scale.high:g}",
+            "set it to the lowest rating that counts as liked",
+        )
+
+
 def infer_positive(scale: Scale) -> float:
     """Return the lowest level in the upper quarter of the scale.
 

@@ -12,7 +12,7 @@ from fewrec_cli.core.types import Field, FloatArray, IntArray, Interactions
 from fewrec_cli.data.base import Dataset, DataSource, Note
 from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.field import categorical, multi
-from fewrec_cli.data.scale import parse_scale
+from fewrec_cli.data.scale import check_positive, parse_scale
 
 FIRST_YEAR, YEARS = 1990, 20
 FIRST_DAY, DAY = 1_000_000_000, 86_400
@@ -140,6 +140,7 @@ class Synthetic(DataSource):
 
     def _generate(self) -> Dataset:
         scale = parse_scale(self.scale)
+        check_positive(self.positive, scale)
         planted = self._plant()
         rows = self._observe(planted)
         # The catalogue holds only items that somebody rated, as in every other data set.

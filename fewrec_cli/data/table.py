@@ -116,7 +116,14 @@ class Table(DataSource):
                 "data.columns.user and data.columns.item must name a column",
                 "write data.columns.user=NAME data.columns.item=NAME",
             )
-        return Columns(user, item, self.columns["rating"], self.columns["timestamp"])
+        rating, timestamp = self.columns["rating"], self.columns["timestamp"]
+        # A header may well be "0"; the command line makes that a number.
+        return Columns(
+            str(user),
+            str(item),
+            None if rating is None else str(rating),
+            None if timestamp is None else str(timestamp),
+        )
 
     def _ratings(
         self, file: DataFile, columns: Columns, reporter: Reporter
@@ -158,7 +165,7 @@ class Table(DataSource):
         else:
             layout = guess_layout(file, self.separator, self.encoding)
             columns = read_texts(file, layout, reporter)
-        key = self.columns[side] or ""
+        key = str(self.columns[side])
         if key not in columns:
             raise DataError(
                 f"{file.label} has no column '{key}' (data.columns.{side}); "

@@ -268,6 +268,21 @@ def test_scale_of_the_wrong_form_is_refused(tmp_path: Path) -> None:
     refused("data.scale=[1]", "movielens", root=str(tmp_path), scale=[1])
 
 
+def test_words_out_of_range_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "ml-100k", ML_100K)
+    for keys in ({"positive": 6}, {"positive": 0.5}, {"missing": "drop"}, {"zip_prefix": -1}):
+        refused(f"data.{next(iter(keys))}=", "movielens", root=str(tmp_path), **keys)
+    refused("is a file", "movielens", root=str(tmp_path / "ml-100k" / "u.data"))
+    refused("data.timeout=0", "movielens", root=str(tmp_path / "none"), timeout=0)
+
+
+def test_one_faulty_row_of_many_is_found_by_its_line(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 997}::{10 + n % 2 * 10}::3::{n}\n" for n in range(200_000))
+    files = ML_1M | {"ratings.dat": f"{rows}1::10::?::1\n"}
+    write(tmp_path / "ml-1m", files)
+    refused("ratings.dat line 200001: rating '?'", "movielens", version="1m", root=str(tmp_path))
+
+
 REAL = {
     "100k": (943, 1682, 100_000, [6110, 11370, 27145, 34174, 21201]),
     "1m": (6040, 3706, 1_000_209, [56174, 107557, 261197, 348971, 226310]),

@@ -101,6 +101,7 @@ def _errors(
         {"groups": 0},
         {"reveal": 1.5},
         {"noise": -1},
+        {"positive": 7},
         {"ratings_per_user": [5, 400]},
         {"ratings_per_user": [0, 4]},
         {"scale": [5, 1]},

@@ -140,6 +140,7 @@ BAD = {
     "no user column": ({"columns": {"user": None}}, "must name a column"),
     "no such items file": ({"items": "nowhere.csv"}, "no file nowhere.csv"),
     "off scale": ({"scale": [1, 4]}, "r.csv line 2: rating 5 is not on the scale 1 to 4"),
+    "separator": ({"separator": ""}, "data.separator='' cannot separate"),
     "policy": ({"duplicates": "first"}, "data.duplicates=first is no policy"),
     "year": (
         {"items": "i.csv", "columns": {"year": "y", "rating": "stars"}},
@@ -231,3 +232,43 @@ def test_without_times_the_later_row_counts(folder: Path) -> None:
     data = load("table", **table(columns={"rating": "stars"}))
     rows = data.interactions
     assert rows.rating[(rows.user == 0) & (rows.item == 2)].tolist() == [3]
+
+
+def test_faulty_row_of_the_items_file_is_named(folder: Path) -> None:
+    (folder / "i.csv").write_text(ITEMS + "x3,short\n")
+    refused("i.csv line 6: 2 fields where 6 are expected", "table", **table(items="i.csv"))
+    (folder / "i.csv").write_text(ITEMS.splitlines()[0] + "\n")
+    refused("i.csv has a header and no rows", "table", **table(items="i.csv"))
+
+
+def test_parquet_items_may_hold_lists_numbers_and_gaps(folder: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "item_id": ["x1", "x2", "007"],
+            "tags": [["War", "Drama"], ["Drama"], ["War"]],
+            "price": [1.5, None, 2.5],
+        }
+    )
+    frame.to_parquet(folder / "i.parquet")
+    data = load("table", **table(items="i.parquet"))
+    kinds = {field.name: (field.kind, field.vocabulary) for field in data.item_fields}
+    assert kinds == {"tags": ("multi", ("Drama", "War")), "price": ("numeric", ("price",))}
+
+
+def test_parquet_times_and_gappy_ids_become_whole_numbers(folder: Path) -> None:
+    frame = pd.read_csv(folder / "r.csv")
+    frame["when"] = pd.to_datetime(frame["when"], unit="s")
+    frame["user_id"] = [1.0, 2.0, 1.0, 2.0]
+    frame["item_id"] = frame["item_id"].astype("category")
+    frame.to_parquet(folder / "r.parquet")
+    data = load("table", **table(interactions="r.parquet"))
+    assert data.user_ids.tolist() == [1, 2]
+    assert data.interactions.timestamp is not None
+    assert data.interactions.timestamp.tolist() == [10, 20, 30, 40]
+    refused(
+        "r.parquet has no column 'uid' (data.columns.user)",
+        "table",
+        **table(interactions="r.parquet", columns={"user": "uid", "rating": "stars"}),
+    )
+    frame.iloc[:0].to_parquet(folder / "r.parquet")
+    refused("r.parquet has no rows", "table", **table(interactions="r.parquet"))

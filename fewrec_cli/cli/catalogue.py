@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.experiment.signature import docstring
 
 CONFIGS = "fewrec_cli.configs"
@@ -42,7 +43,10 @@ class Catalogue:
             if PACKAGE_LINE not in line:
                 return line.lstrip("# ").strip()
         target = next((line for line in text.splitlines() if line.startswith("_target_:")), "")
-        return docstring(target.partition(":")[2].strip())
+        try:
+            return docstring(target.partition(":")[2].strip())
+        except ConfigError as fault:  # a listing goes on; running the option tells it as an error
+            return fault.problem
 
 
 def catalogue(*more: Path | None) -> Catalogue:

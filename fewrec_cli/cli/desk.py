@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fewrec_cli.cli.catalogue import Catalogue, catalogue
 from fewrec_cli.cli.commands import load
+from fewrec_cli.cli.importing import add_import_path
 from fewrec_cli.cli.suggest import ask, nearest
 from fewrec_cli.cli.words import take_apart
 from fewrec_cli.core.errors import ConfigError
@@ -21,6 +22,7 @@ PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "p
 def list_options(words: Sequence[str]) -> int:
     """Print the options of one group, or of all, with one line each."""
     line = take_apart("list", words)
+    add_import_path(line.config_dir)
     library = catalogue(line.config_dir)
     groups = library.groups()
     for wanted in line.words:
@@ -40,6 +42,7 @@ def list_options(words: Sequence[str]) -> int:
 def show(words: Sequence[str]) -> int:
     """Print the yaml of one option as it stands."""
     line = take_apart("show", words)
+    add_import_path(line.config_dir)
     library = catalogue(line.config_dir)
     if not line.words:
         raise ConfigError("show lacks what to show", "write GROUP=OPTION, e.g. strategy=maml")

@@ -10,7 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
 from fewrec_cli.cli.diagnose import Diagnosis, in_short
-from fewrec_cli.cli.resolve import add_import_path, register_resolvers
+from fewrec_cli.cli.importing import add_import_path
+from fewrec_cli.cli.resolve import register_resolvers
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
 from fewrec_cli.cli.words import Line
@@ -29,7 +30,7 @@ def check_line(line: Line) -> int:
     Raises:
         Faults: Everything that is wrong with the line.
     """
-    add_import_path(line)
+    add_import_path(line.config_dir)
     register_resolvers()
     library = catalogue(line.config_dir)
     with composing(line):

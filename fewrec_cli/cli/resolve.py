@@ -1,15 +1,11 @@
-"""What must be known before anything is composed: the parts of a folder's name, the import path."""
+"""The parts of a run folder's name, as resolvers that a config can refer to."""
 
 import hashlib
 import json
-import sys
 from datetime import datetime
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-
-from fewrec_cli.cli.words import Line
-from fewrec_cli.core.errors import ConfigError
 
 HASH_LENGTH = 8
 
@@ -27,19 +23,6 @@ def register_resolvers() -> None:
 
     OmegaConf.register_new_resolver("fewrec.hash", config_hash, replace=True)
     OmegaConf.register_new_resolver("fewrec.time", now, use_cache=True, replace=True)
-
-
-def add_import_path(line: Line) -> None:
-    """Put the user's config folder on the import path, so that a ``_target_`` finds his files."""
-    if line.config_dir is None:
-        return
-    if not line.config_dir.is_dir():
-        raise ConfigError(
-            f"--config-dir {line.value('--config-dir')}: no such folder",
-            "give the folder that holds your strategy/, data/, ... folders",
-        )
-    if str(line.config_dir) not in sys.path:
-        sys.path.insert(0, str(line.config_dir))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

@@ -88,13 +88,14 @@ def _wanted(node: ast.expr | None, module: str, depth: int) -> str:
     if head in WANTED:
         return WANTED[head]
     if head == "Literal":
-        return ", ".join(str(choice) for choice in _literals(node))
+        choices = ", ".join(str(choice) for choice in _literals(node))
+        return f"one of {choices}" if "," in choices else choices
     if head in TUPLES and inner and not _is_ellipsis(inner[-1]):
         return f"[{', '.join(_wanted(part, module, depth + 1) for part in inner)}]"
     if head in LISTS or head in TUPLES:
         one = _wanted(inner[0], module, depth + 1) if inner else ""
         return f"a list of {MANY.get(one, one)}" if inner else "a list"
-    return "keys with values" if head in MAPPINGS else f"a {head}"
+    return "keys with values" if head in MAPPINGS else f"a section with a _target_ ({head})"
 
 
 def _unfolded(node: ast.expr | None, module: str, depth: int) -> tuple[ast.expr | None, str]:

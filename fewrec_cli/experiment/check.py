@@ -19,6 +19,7 @@ ROOT = {"seed": "int", "threads": "int", "resume": "str | None"}
 LIGHTNINGS = ("trainer", "logger")
 HYDRA_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 LATER = re.compile(r"\$\{hydra[:.]")  # known only once a job has its folder
+ELSEWHERE = re.compile(r"\$\{(?P<dots>\.+)(?P<name>\w+)\}")
 FEW = 20
 CHOSEN_AT = "strategy/adapter"
 
@@ -142,10 +143,21 @@ def _type(
         return
     if value is Ellipsis or fits(value, annotation, module):
         return
+    path = _written_at(path, node, key)
     yield ConfigError(
         f"{path} must be {wanted(annotation, module)}, got {shown(value)}",
         f"write {path}=VALUE with {wanted(annotation, module)}",
     )
+
+
+def _written_at(path: str, node: DictConfig, key: str) -> str:
+    """The word that a user writes: ``strategy.order`` where the key is only ``${..order}``."""
+    raw = OmegaConf.to_container(node, resolve=False)
+    found = ELSEWHERE.fullmatch(str(raw.get(key))) if isinstance(raw, dict) else None
+    if found is None:
+        return path
+    above = path.split(".")[: -len(found["dots"])]
+    return ".".join([*above, found["name"]])
 
 
 def plain(node: DictConfig, key: str) -> object:

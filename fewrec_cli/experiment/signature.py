@@ -111,6 +111,7 @@ def parsed(module: str) -> ast.Module | None:
         ) from fault
 
 
+@lru_cache(maxsize=1024)
 def imported(module: str, name: str) -> str | None:
     """Return the dotted path that ``name`` was imported from in ``module``, or None."""
     tree = parsed(module)

@@ -25,10 +25,12 @@ def test_list_takes_the_docstring_where_the_yaml_has_no_comment(fewrec: "Call") 
     mine = Path("my")
     (mine / "strategy").mkdir(parents=True)
     (mine / "strategy" / "mine.yaml").write_text("_target_: fewrec_cli.strategy.maml.MAML\nx: 1\n")
+    (mine / "strategy" / "broken.yaml").write_text("_target_: nowhere.Thing\n")
     (mine / "strategy" / "yours.yaml").write_text("# Yours.\n_target_: nowhere.Yours\n")
     listed = fewrec("list", "strategy", "--config-dir", "my").out
     assert "  mine          " in listed
     assert "  yours         Yours." in listed
+    assert "  broken        _target_ nowhere.Thing: no module 'nowhere'" in listed
     assert all(line.strip().partition(" ")[2] for line in listed.splitlines()[1:])
 
 

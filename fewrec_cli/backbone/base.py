@@ -133,9 +133,14 @@ class Backbone(nn.Module, ABC):
         scores: Tensor = self.head(features)
         return scores
 
-    def penalty(self, features: Tensor) -> Tensor:
-        """Return the regulariser of encoded rows ``(..., width)``, a scalar; 0 by default."""
-        return features.new_zeros(())
+    def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
+        """Return the regulariser of a step, a scalar on the scale of the mean loss of a row.
+
+        Args:
+            item: Items of the step's rows, ``(...)``.
+            weight: Share of each row, 0 on padding, ``(...)``.
+        """
+        return weight.new_zeros(())
 
     def personal_penalty(self, user: Tensor) -> Tensor:
         """Return the regulariser of what is known of ``user (batch,)`` by id, a scalar."""

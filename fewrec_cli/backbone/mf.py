@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec
-from fewrec_cli.backbone.side import SideEmbedding
+from fewrec_cli.backbone.side import SideEmbedding, rows_of
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 
@@ -59,8 +59,11 @@ class MF(Backbone):
         init_scale: Standard deviation of the starting factors.
         item_shrinkage: Ratings worth of prior in the starting item biases.
         id_dropout: Probability that an item is treated as unseen in training, 0..1.
-        l2: Penalty per rated row on the item's squared factors (standard units).
-        user_l2: The same on a user's personal factors and bias.
+        l2: Penalty on each item's squared factors, in rows: an item with many ratings is held
+            back less, as in ridge regression; >= 0.
+        bias_l2: The same on each item's squared bias.
+        user_l2: The same on each user's personal factors and bias.
+        side_l2: The same on each number of the attribute tables.
 
     Source:
         Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", 2009,
@@ -68,6 +71,8 @@ class MF(Backbone):
     """
 
     known: Tensor
+    count: Tensor
+    user_count: Tensor
 
     def __init__(
         self,
@@ -77,7 +82,9 @@ class MF(Backbone):
         item_shrinkage: float,
         id_dropout: float,
         l2: float,
+        bias_l2: float,
         user_l2: float,
+        side_l2: float,
     ) -> None:
         super().__init__()
         self.factors = factors
@@ -85,7 +92,9 @@ class MF(Backbone):
         self.item_shrinkage = item_shrinkage
         self.id_dropout = id_dropout
         self.l2 = l2
+        self.bias_l2 = bias_l2
         self.user_l2 = user_l2
+        self.side_l2 = side_l2
         self.head = FactorHead(factors)
 
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
@@ -94,6 +103,9 @@ class MF(Backbone):
         width = self.factors + 1
         counts = np.bincount(train.item, minlength=dataset.n_items)
         self.register_buffer("known", torch.from_numpy(counts > 0).float())
+        self.register_buffer("count", rows_of(train.item, dataset.n_items))
+        self.register_buffer("user_count", rows_of(train.user, dataset.n_users))
+        self.n_rows = max(len(train), 1)
         self.item = nn.Parameter(torch.randn(dataset.n_items, width) * self.init_scale)
         self.personal = nn.Parameter(torch.randn(dataset.n_users, width) * self.init_scale)
         rating = (train.rating - self.rating_mean.item()) / self.rating_sd.item()
@@ -121,13 +133,19 @@ class MF(Backbone):
         offset = rows[..., -1] + (rows[..., :-1] * prior[..., :-1]).sum(-1) + prior[..., -1]
         return torch.cat([rows[..., :-1], offset[..., None]], -1)
 
-    def penalty(self, features: Tensor) -> Tensor:
-        """Penalise the squared item factors of the encoded rows."""
-        return self.l2 * features[..., :-1].square().sum(-1).mean()
+    def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
+        """Penalise the id factors and biases of the rows' items, and the attribute tables."""
+        squares = functional.embedding(item, self.item).square()
+        size = self.l2 * squares[..., :-1].sum(-1) + self.bias_l2 * squares[..., -1]
+        share = weight / functional.embedding(item, self.count[:, None])[..., 0]
+        tables = self.item_side.table.square().sum() + self.user_side.table.square().sum()
+        ids = (share * size).sum() / weight.sum().clamp(min=1)
+        return ids + self.side_l2 * tables / self.n_rows
 
     def personal_penalty(self, user: Tensor) -> Tensor:
-        """Penalise the squared personal factors and bias of the rows' users."""
-        return self.user_l2 * functional.embedding(user, self.personal).square().sum(-1).mean()
+        """Penalise the squared personal factors and bias of the rows' users, each once per user."""
+        size = functional.embedding(user, self.personal).square().sum(-1)
+        return self.user_l2 * (size / self.user_count[user]).mean()
 
 
 def _log_share(counts: np.ndarray) -> np.ndarray:

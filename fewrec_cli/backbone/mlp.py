@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec
-from fewrec_cli.backbone.side import SideEmbedding
+from fewrec_cli.backbone.side import SideEmbedding, rows_of
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 
@@ -70,8 +70,9 @@ class MLP(Backbone):
         item_ids: Embed the item's id as one more attribute (0 for unseen items); MeLU does not.
         id_dropout: Probability that an item is treated as unseen in training, 0..1.
         init_scale: Standard deviation of the starting embeddings.
-        l2: Penalty per rated row on the squared features (standard units).
-        user_l2: The same on a user's personal embedding.
+        l2: Penalty on each item's squared id embedding, in rows: an item with many ratings is
+            held back less, as in ridge regression.
+        user_l2: The same on each user's personal embedding.
 
     Source:
         Lee et al., "MeLU: Meta-Learned User Preference Estimator for Cold-Start Recommendation",
@@ -80,6 +81,8 @@ class MLP(Backbone):
     """
 
     known: Tensor
+    count: Tensor
+    user_count: Tensor
 
     def __init__(
         self,
@@ -107,6 +110,8 @@ class MLP(Backbone):
         counts = np.bincount(train.item, minlength=dataset.n_items)
         known = torch.from_numpy(counts > 0).float() * float(self.item_ids)
         self.register_buffer("known", known)
+        self.register_buffer("count", rows_of(train.item, dataset.n_items))
+        self.register_buffer("user_count", rows_of(train.user, dataset.n_users))
         self.item = nn.Parameter(torch.randn(dataset.n_items, self.width) * self.init_scale)
         self.personal = nn.Parameter(torch.randn(dataset.n_users, self.width) * self.init_scale)
         self.item_side = SideEmbedding(
@@ -130,10 +135,13 @@ class MLP(Backbone):
         ids = known * functional.embedding(item, self.item)
         return torch.cat([person, ids, self.item_side.per_field(item)], -1)
 
-    def penalty(self, features: Tensor) -> Tensor:
-        """Penalise the squared features of the encoded rows."""
-        return self.l2 * features.square().sum(-1).mean()
+    def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
+        """Penalise the squared id embeddings of the rows' items, each once per item."""
+        size = functional.embedding(item, self.item).square().sum(-1)
+        share = weight / functional.embedding(item, self.count[:, None])[..., 0]
+        return self.l2 * (share * size).sum() / weight.sum().clamp(min=1)
 
     def personal_penalty(self, user: Tensor) -> Tensor:
-        """Penalise the squared personal embedding of the rows' users."""
-        return self.user_l2 * functional.embedding(user, self.personal).square().sum(-1).mean()
+        """Penalise the squared personal embedding of the rows' users, each once per user."""
+        size = functional.embedding(user, self.personal).square().sum(-1)
+        return self.user_l2 * (size / self.user_count[user]).mean()

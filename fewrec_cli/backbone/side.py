@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.core.types import Field
+from fewrec_cli.core.types import Field, IntArray
 
 
 class SideEmbedding(nn.Module):
@@ -56,6 +56,11 @@ class SideEmbedding(nn.Module):
     def _entries(self, rows: Tensor) -> Tensor:
         entries = functional.embedding(functional.embedding(rows, self.index), self.table)
         return entries * functional.embedding(rows, self.weight)[..., None]
+
+
+def rows_of(owner: IntArray, size: int) -> Tensor:
+    """Return how many rows each of ``size`` owners has, at least 1, as floats ``(size,)``."""
+    return torch.from_numpy(np.bincount(owner, minlength=size)).float().clamp(min=1)
 
 
 def _padded(field: Field, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from fewrec_cli.scenario.batch import Rows
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,20 @@ class InnerLoop:
         return self.rates[name] * scale * gradient
 
 
-def pointwise_loss(scores: Tensor, rating: Tensor) -> Tensor:
-    """Squared error of each row, in standard units."""
+RatingLoss = Literal["squared", "huber"]
+
+HUBER_BETA = 0.25
+"""Errors below this (standard units) count squared, above it absolutely."""
+
+
+def pointwise_loss(scores: Tensor, rating: Tensor, kind: RatingLoss = "squared") -> Tensor:
+    """Loss of each row, in standard units: squared error, or nearly the absolute one.
+
+    The squared error aims at the mean of the ratings, the other at their median, which is what
+    MAE asks for.
+    """
+    if kind == "huber":
+        return functional.smooth_l1_loss(scores, rating, beta=HUBER_BETA, reduction="none")
     return (scores - rating).square()
 
 
@@ -81,16 +92,3 @@ def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     """Mean over each task's own rows, ``(...)`` from ``(..., n)``; 0 for a task without rows."""
     total = weight.sum(-1)
     return (losses * weight).sum(-1) / torch.where(total > 0, total, torch.ones_like(total))
-
-
-def task_losses(scores: Tensor, rows: Rows, negative: Tensor | None) -> Tensor:
-    """Return each task's mean loss, ``(tasks,)``.
-
-    Args:
-        scores: Scores of ``rows.item``, ``(tasks, n)``.
-        rows: Ratings and weights.
-        negative: Scores of ``rows.negative`` for implicit data, else None.
-    """
-    if negative is None:
-        return weighted_mean(pointwise_loss(scores, rows.rating), rows.weight)
-    return weighted_mean(pairwise_loss(scores, negative), rows.weight)

@@ -8,6 +8,7 @@ from torch.func import functional_call, grad, vmap
 from fewrec_cli.backbone.base import Backbone, subset
 from fewrec_cli.engine.base import (
     InnerLoop,
+    RatingLoss,
     TaskWeights,
     pairwise_loss,
     pointwise_loss,
@@ -28,9 +29,7 @@ def encode(backbone: Backbone, user: Tensor, rows: Rows) -> Tensor:
     return features
 
 
-def score(
-    backbone: Backbone, weights: TaskWeights, user: Tensor, item: Tensor
-) -> Tensor:
+def score(backbone: Backbone, weights: TaskWeights, user: Tensor, item: Tensor) -> Tensor:
     """Score items with each task's own weights.
 
     Args:
@@ -52,11 +51,17 @@ def score(
     return scores
 
 
-def query_losses(backbone: Backbone, weights: TaskWeights, user: Tensor, query: Rows) -> Tensor:
+def query_losses(
+    backbone: Backbone,
+    weights: TaskWeights,
+    user: Tensor,
+    query: Rows,
+    kind: RatingLoss = "squared",
+) -> Tensor:
     """Return each task's mean loss on its query rows, ``(tasks,)``."""
     scores = score(backbone, weights, user, query.item)
     if query.negative is None:
-        return weighted_mean(pointwise_loss(scores, query.rating), query.weight)
+        return weighted_mean(pointwise_loss(scores, query.rating, kind), query.weight)
     negative = score(backbone, weights, user, query.negative)
     return weighted_mean(pairwise_loss(scores, negative), query.weight)
 

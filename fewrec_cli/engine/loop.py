@@ -21,7 +21,9 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
     """Do what ``general.inner_loop`` does, task by task; same arguments, same result."""
     shared = subset(dict(backbone.named_parameters()), loop.names)
     each = [
-        _one_task(backbone, user[task], support.slice(slice(task, task + 1)), only(loop, task), shared)
+        _one_task(
+            backbone, user[task], support.slice(slice(task, task + 1)), only(loop, task), shared
+        )
         for task in range(len(user))
     ]
     return TaskWeights({name: torch.stack([own[name] for own in each]) for name in loop.names})
@@ -44,9 +46,7 @@ def _one_task(
         with torch.enable_grad():
             at = {k: v if v.requires_grad else v.requires_grad_() for k, v in at.items()}
             loss = _loss(backbone, at, user, rows)
-            gradient = torch.autograd.grad(
-                loss, list(at.values()), create_graph=loop.second_order
-            )
+            gradient = torch.autograd.grad(loss, list(at.values()), create_graph=loop.second_order)
         own = {
             name: value - loop.step(name, step[None])[0]
             for (name, value), step in zip(own.items(), gradient, strict=True)

@@ -15,6 +15,8 @@ from fewrec_cli.engine.general import query_losses
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.base import Batch, Strategy
 
+ADAPTER_RATE = 10.0
+"""The adapter's few numbers (log step sizes, log penalties) move this much faster than weights."""
 FINAL_SHARE = 0.1
 """Share of the step size that is left at the end of the cosine."""
 
@@ -50,7 +52,9 @@ class FewShotModule(pl.LightningModule):
         weights = self.whole.adapt(
             self.backbone, batch.user, batch.support, seed=batch.seed, training=False
         )
-        loss = query_losses(self.backbone, weights, batch.user, batch.query).mean()
+        loss = query_losses(
+            self.backbone, weights, batch.user, batch.query, self.whole.outer.loss
+        ).mean()
         self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
 
     def transfer_batch_to_device(
@@ -62,7 +66,12 @@ class FewShotModule(pl.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the phase's optimiser, its step size falling along a cosine."""
         outer = self.phase.outer
-        parameters = [p for p in self.parameters() if p.requires_grad]
+        own = {id(p) for p in self.whole.adapter.parameters()}
+        shared = [p for p in self.parameters() if p.requires_grad and id(p) not in own]
+        adapting = [p for p in self.whole.adapter.parameters() if p.requires_grad]
+        parameters: list[dict[str, Any]] = [{"params": shared}]
+        if adapting:
+            parameters.append({"params": adapting, "lr": ADAPTER_RATE * outer.lr})
         optimizer: Optimizer
         if outer.optimizer == "sgd":
             optimizer = SGD(parameters, lr=outer.lr)

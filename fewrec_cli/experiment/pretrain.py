@@ -126,13 +126,14 @@ def choose_strength(world: World, validation: list[TaskBatch]) -> float:
 @torch.no_grad()
 def _validation_loss(world: World, validation: list[TaskBatch]) -> float:
     device = world.backbone.rating_mean.device
+    kind = world.strategy.outer.loss
     total = count = 0.0
     for batch in validation:
         here = batch.to(device)
         weights = world.strategy.adapt(
             world.backbone, here.user, here.support, seed=here.seed, training=False
         )
-        total += float(query_losses(world.backbone, weights, here.user, here.query).sum())
+        total += float(query_losses(world.backbone, weights, here.user, here.query, kind).sum())
         count += len(here)
     return total / count
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.base import RatingLoss, TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment, stretch
@@ -44,6 +44,7 @@ class Outer:
         weight_decay: Of Adam, >= 0.
         epochs: Passes over the training rows (tasks).
         patience: Validations without gain before the phase ends.
+        loss: Of explicit ratings; implicit data is always ranked in pairs.
     """
 
     optimizer: Literal["adam", "sgd"]
@@ -51,6 +52,7 @@ class Outer:
     weight_decay: float
     epochs: int
     patience: int
+    loss: RatingLoss = "squared"
 
 
 class Strategy(nn.Module, ABC):

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.general import encode, query_losses
+from fewrec_cli.engine.base import RatingLoss
+from fewrec_cli.engine.general import query_losses
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -26,6 +27,7 @@ class MAML(Strategy):
         weight_decay: Of Adam, >= 0.
         epochs: Passes over the training tasks.
         patience: Validations without gain before meta-training ends.
+        loss: Of the query: ``squared`` aims at the mean rating, ``huber`` at the median.
         tasks_per_step: Episodes per step.
         support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
         query: Largest query of an episode.
@@ -45,6 +47,7 @@ class MAML(Strategy):
         weight_decay: float,
         epochs: int,
         patience: int,
+        loss: RatingLoss,
         tasks_per_step: int,
         support: list[int],
         query: int,
@@ -53,7 +56,7 @@ class MAML(Strategy):
             adapter=adapter,
             augment=augment,
             augment_weight=augment_weight,
-            outer=Outer("adam", outer_lr, weight_decay, epochs, patience),
+            outer=Outer("adam", outer_lr, weight_decay, epochs, patience, loss),
             feed=Feed("tasks", tasks_per_step, (support[0], support[1]), query),
         )
 
@@ -62,5 +65,5 @@ class MAML(Strategy):
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"maml is fed with tasks, got {type(batch).__name__}")
         weights = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=True)
-        losses = query_losses(backbone, weights, batch.user, batch.query)
-        return losses.mean() + backbone.penalty(encode(backbone, batch.user, batch.query))
+        losses = query_losses(backbone, weights, batch.user, batch.query, self.outer.loss)
+        return losses.mean() + backbone.penalty(batch.query.item, batch.query.weight)

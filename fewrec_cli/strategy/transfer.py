@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights, pairwise_loss, pointwise_loss
+from fewrec_cli.engine.base import RatingLoss, TaskWeights, pairwise_loss, pointwise_loss
 from fewrec_cli.scenario.batch import RowBatch, Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -23,6 +24,7 @@ class Transfer(Strategy):
         weight_decay: Of Adam, >= 0.
         epochs: Passes over the training interactions.
         patience: Validations without gain before pretraining ends.
+        loss: ``squared`` aims at the mean rating, ``huber`` at the median.
         rows_per_step: Interactions per step.
         alpha: θ = θ0 + α (θ1 - θ0) between the shared weights and the adapted ones; 1 takes the
             adapted weights as they are.
@@ -38,6 +40,7 @@ class Transfer(Strategy):
         weight_decay: float,
         epochs: int,
         patience: int,
+        loss: RatingLoss,
         rows_per_step: int,
         alpha: float,
     ) -> None:
@@ -45,7 +48,7 @@ class Transfer(Strategy):
             adapter=adapter,
             augment=augment,
             augment_weight=augment_weight,
-            outer=Outer("adam", outer_lr, weight_decay, epochs, patience),
+            outer=Outer("adam", outer_lr, weight_decay, epochs, patience, loss),
             feed=Feed("rows", rows_per_step),
         )
         self.alpha = alpha
@@ -56,9 +59,10 @@ class Transfer(Strategy):
             raise TypeError(f"transfer is fed with rows, got {type(batch).__name__}")
         features = backbone.encode(batch.user, batch.item[:, None], personal=True)
         scores = backbone.head(features)[:, 0]
-        penalty = backbone.penalty(features) + backbone.personal_penalty(batch.user)
+        penalty = backbone.penalty(batch.item, torch.ones_like(batch.rating))
+        penalty = penalty + backbone.personal_penalty(batch.user)
         if batch.negative is None:
-            return pointwise_loss(scores, batch.rating).mean() + penalty
+            return pointwise_loss(scores, batch.rating, self.outer.loss).mean() + penalty
         other = backbone.encode(batch.user, batch.negative[:, None], personal=True)
         return pairwise_loss(scores, backbone.head(other)[:, 0]).mean() + penalty
 

@@ -17,7 +17,6 @@ class Command:
         examples: Lines to copy, each with what it prints.
         function: ``module:function``, called with the words after the command, gives the exit code.
         job: Experiment commands only: ``module:function`` that does the work.
-        group_words: Desk commands only: what may follow, for completion.
     """
 
     name: str

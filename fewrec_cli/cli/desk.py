@@ -95,7 +95,7 @@ def doctor(words: Sequence[str]) -> int:
     _pairs([("system", f"{platform.system()} {platform.machine()}")])
     _pairs([(name, _version(name)) for name in PACKAGES])
     _pairs(_devices())
-    _pairs([("cpu cores", f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} free to use")])
+    _pairs([("cpu cores", f"{_usable_cores()} of {os.cpu_count()} free to use")])
     _pairs(_data_folders())
     return 0
 
@@ -108,6 +108,12 @@ def _devices() -> list[tuple[str, str]]:
     count = torch.cuda.device_count()
     gpus = [("gpu", f"{torch.cuda.get_device_name(number)}") for number in range(count)]
     return [*(gpus or [("gpu", "none; trainer=auto takes the CPU")])]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS, where every core is ours
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _data_folders() -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The user's own config folder, which holds his classes too."""
+"""The user's own config folder, which holds their classes too."""
 
 import sys
 from pathlib import Path

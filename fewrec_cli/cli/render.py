@@ -190,10 +190,17 @@ def _print_rich(grid: Grid) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=grid.title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(
+        title=grid.title,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column(grid.head[0], no_wrap=True)
     for name in grid.head[1:]:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for cells, strong in zip(grid.lines, grid.strong, strict=True):
         table.add_row(*cells, style="bold" if strong else None)
-    Console(highlight=False).print(table)
+    Console(highlight=False).print(table, "")

@@ -23,7 +23,6 @@ CHECKS: dict[str, Callable[[object], bool]] = {
     "None": lambda value: value is None,
 }
 ANYTHING = ("Any", "object")
-UNIONS = ("Union", "Optional")
 LISTS = ("list", "List", "Sequence", "Iterable", "Collection", "ListConfig")
 TUPLES = ("tuple", "Tuple")
 MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping", "DictConfig")

@@ -48,4 +48,4 @@ data: $(STAMP) ## Fetch MovieLens 100K where it is not on disk yet, and say what
 
 clean: ## Remove what can be rebuilt; never touches outputs/ nor data/
 	@rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find fewrec_cli configs tests scripts -type d -name __pycache__ -prune -exec rm -rf {} +
+	@find $(wildcard fewrec_cli configs tests scripts) -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -47,7 +47,6 @@ def test_equal_configs_share_a_hash_and_other_configs_have_another(
 @pytest.mark.parametrize(
     "line",
     [
-        "-m strategy=reptile seed=0,1",
         "strategy=reptile -m seed=0,1",
         "strategy=reptile seed=0,1 --multirun",
     ],

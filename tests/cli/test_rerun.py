@@ -5,16 +5,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from omegaconf import OmegaConf
+
+from tests.composed import composed
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call, Jobs
 
 
 @pytest.fixture
-def base(fewrec: "Call", jobs: "Jobs") -> Path:
+def base(folder: Path) -> Path:
     """A finished run with words of its own."""
-    assert fewrec("train", "seed=7", "strategy=transfer", "scenario.query=8").code == 0
-    return jobs.folders.pop()
+    run = folder / "outputs" / "train" / "synthetic_user_cold_mf_transfer" / "one"
+    run.mkdir(parents=True)
+    cfg = composed("seed=7", "strategy=transfer", "scenario.query=8", "logger=none")
+    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+    (run / "metrics.json").write_text("{}")
+    return run
 
 
 def test_the_runs_own_config_is_used_with_the_words_on_top(
@@ -43,30 +50,20 @@ def test_other_shots_leave_the_tasks_as_they_were(base: Path, fewrec: "Call", jo
     assert jobs.configs[-1]["scenario"]["min_interactions"] == 5 + 8
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "scenario=warm",
-        "scenario.fraction=0.3",
-        "scenario.seed=1",
-        "scenario.by=list",
-        "scenario.validation=0.2",
-        "scenario.users=ids.txt",
-        "scenario.min_interactions=3",
-        "scenario.max_interactions=9",
-        "strategy=maml",
-        "strategy.inner_lr=1",
-        "data.users=3",
-        "seed=1",
-    ],
-)
 def test_words_that_decide_who_is_cold_are_refused_by_name(
-    word: str, base: Path, fewrec: "Call", jobs: "Jobs"
+    base: Path, fewrec: "Call", jobs: "Jobs"
 ) -> None:
-    done = fewrec("evaluate", word, f"run={base}")
+    words = [
+        *("scenario=warm", "scenario.fraction=0.3", "scenario.seed=1", "scenario.by=list"),
+        *("scenario.validation=0.2", "scenario.users=ids.txt", "scenario.min_interactions=3"),
+        *("scenario.max_interactions=9", "strategy=maml", "strategy.inner_lr=1", "data.users=3"),
+        "seed=1",
+    ]
+    done = fewrec("evaluate", *words, f"run={base}")
+    told = done.err.splitlines()
     assert done.code == 2
-    assert done.err.startswith(f"error: {word.partition('=')[0]} ")
-    assert len(done.err.splitlines()) == 2
+    assert [line.split()[1] for line in told[::2]] == [word.partition("=")[0] for word in words]
+    assert all(line.startswith("  train anew") for line in told[1::2])
     assert not jobs.bases
 
 
@@ -83,13 +80,23 @@ def test_an_unfinished_run_is_refused(base: Path, fewrec: "Call") -> None:
     assert "holds no finished run: metrics.json is missing" in done.err
 
 
-def test_a_folder_with_spaces_and_brackets_is_found(fewrec: "Call", jobs: "Jobs") -> None:
-    fewrec("train", "hydra.run.dir='my runs (old)/a [1]'")
-    done = fewrec("evaluate", "run=my runs (old)/a [1]")
+def test_a_folder_with_spaces_and_brackets_is_found(
+    base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    odd = base.rename(base.with_name("my run (old) [1]"))
+    done = fewrec("evaluate", f"run={odd.relative_to(Path.cwd())}")
     assert done.code == 0, done.err
 
 
 def test_evaluations_can_be_swept(base: Path, fewrec: "Call", jobs: "Jobs") -> None:
     assert fewrec("evaluate", f"run={base}", "scenario.shots=1,3", "-m").code == 0
-    assert [config["scenario"]["shots"] for config in jobs.configs[1:]] == [1, 3]
+    assert [config["scenario"]["shots"] for config in jobs.configs] == [1, 3]
     assert jobs.lines[-1][:2] == ["evaluate", f"run={base}"]
+
+
+def test_a_config_that_was_broken_since_is_told(base: Path, fewrec: "Call") -> None:
+    for content in ("scenario: [", "seed: 1"):
+        (base / "config.yaml").write_text(content)
+        done = fewrec("evaluate", f"run={base}")
+        assert done.code == 2
+        assert "config.yaml" in done.err.splitlines()[0]

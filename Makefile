@@ -24,7 +24,7 @@ setup: $(STAMP) ## Make .venv and install the package with all pinned dependenci
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "make: $(PYTHON) is not Python 3.11 or newer; name one with: make setup PYTHON=python3.11" >&2; exit 1; }
-	@echo "installing into $(VENV), a few minutes the first time"
+	@echo "installing into $(VENV), which takes a while the first time"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -e '.[dev]' -c constraints.txt
 	@touch $@

@@ -2,21 +2,36 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fewrec_cli.cli.catalogue import Catalogue
+from fewrec_cli.cli.keys import chosen, has, keys_of, put
 from fewrec_cli.cli.suggest import nearest
-from fewrec_cli.cli.sweep import parse, spellings
+from fewrec_cli.cli.sweep import first_values, parse, spellings
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, FewrecError
 
 Compose = Callable[[Line, Sequence[str]], DictConfig]
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError)
+OURS = (
+    "data",
+    "scenario",
+    "backbone",
+    "strategy",
+    "strategy/adapter",
+    "strategy/augment",
+    "trainer",
+    "evaluation",
+    "logger",
+    "sweep",
+    "experiment",
+)
+BRACKETS = (("[", "]"), ("{", "}"))
 SHELL_READS = re.compile(r'["$`\\!]')
 
 
@@ -53,16 +68,22 @@ class Diagnosis:
 
     def judge_keys(self) -> None:
         """Compose the choices, and tell each key that is not in them."""
-        self.cfg = self._composed([*self.choices, *(spellings(one)[0] for one in self.keys)])
+        self.cfg = self._composed([*self.choices, *self._firsts()])
         if self.cfg is not None:
             return
         self.cfg = self._composed(self.choices)
         for one in self.keys:
             if self.cfg is not None and self._key(one, self.cfg):
-                _put(one, self.cfg)
+                put(one, self.cfg)
+
+    def _firsts(self) -> list[str]:
+        return first_values([str(one.input_line) for one in self.keys], self.library)
 
     def _grammar(self) -> Iterator[Override]:
         for word in self.words:
+            if word.startswith("="):
+                self.faults.append(ConfigError(f"{word!r} lacks its key", "write KEY=VALUE"))
+                continue
             try:
                 yield from parse([word])
             except HydraException as refusal:
@@ -72,7 +93,13 @@ class Diagnosis:
         key, equals, value = word.partition("=")
         if not equals:
             return self._bare(word)
-        spelled = "'" + value.replace("'", "\\'") + "'"
+        if any(
+            value.count(left) != value.count(right)
+            for left, right in BRACKETS
+            if value.startswith(left)
+        ):
+            return ConfigError(f"the brackets of {key} do not close, got {value}", "close them")
+        spelled = f'"{value}"' if "'" in value and '"' not in value else quoted(value)
         try:
             parse([f"{key}={spelled}"])
         except HydraException:
@@ -93,8 +120,8 @@ class Diagnosis:
             if word in self.library.options(group):
                 return ConfigError(f"{word!r} is no word=value", f"did you mean {group}={word}?")
         cfg = self._composed([])
-        now = OmegaConf.select(cfg, word) if cfg is not None and _has(cfg, word) else None
-        if cfg is not None and _has(cfg, word):
+        now = OmegaConf.select(cfg, word) if cfg is not None and has(cfg, word) else None
+        if cfg is not None and has(cfg, word):
             return ConfigError(f"{word} lacks its value", f"write {word}=VALUE (now {word}={now})")
         return ConfigError(
             f"{word!r} is no word=value",
@@ -114,8 +141,12 @@ class Diagnosis:
             yield str(one.input_line)
             return
         options = self.library.options(group)
+        if one.is_add() and group in OURS:
+            given = str(one.input_line).lstrip("+")
+            self.faults.append(ConfigError(f"{group} is chosen already", f"write {given}"))
+            return
         meant: list[str] = []
-        for name in _names(one):
+        for name in _names(one, self.library):
             if name is None or name in options:
                 meant += [] if name is None else [name]
                 continue
@@ -131,28 +162,30 @@ class Diagnosis:
     def _composed(self, words: Sequence[str]) -> DictConfig | None:
         try:
             return self.compose(self.line, words)
-        except (HydraException, OmegaConfBaseException):
+        except REFUSALS:
             return None
 
     def _key(self, one: Override, cfg: DictConfig) -> bool:
         """Whether a key exists in what the choices compose to; if not, that is a fault."""
         key = one.key_or_group
-        if one.is_add() or one.is_force_add() or _has(cfg, key):
+        if one.is_add() or one.is_force_add() or has(cfg, key):
             return True
         self.faults.append(self._no_key(one, cfg))
         return False
 
     def _no_key(self, one: Override, cfg: DictConfig) -> FewrecError:
         key = one.key_or_group
-        near_key = nearest(key, _keys(cfg))
+        near_key = nearest(key, keys_of(cfg))
         near_group = nearest(key, self.groups)
         value = str(one.input_line).partition("=")[2]
         part = key.partition(".")[0]
         all_of = f"all options: fewrec {self.line.command} --cfg job"
-        if part in cfg and part != key:
-            chosen = _chosen(cfg, part)
-            problem = f"{key} is not an option of {part}{chosen}"
-            all_of = f"all options: fewrec {self.line.command} {part}{chosen} --cfg job -p {part}"
+        if part == "hydra":
+            problem, all_of = f"{key} is not an option of Hydra", "all of them: --cfg hydra"
+        elif part in cfg and part != key:
+            option = chosen(cfg, part)
+            problem = f"{key} is not an option of {part}{option}"
+            all_of = f"all options: fewrec {self.line.command} {part}{option} --cfg job -p {part}"
         else:
             problem = f"no group or key {key!r}"
         if near_group is not None and (near_key is None or "." not in key):
@@ -162,21 +195,18 @@ class Diagnosis:
         )
 
 
-def _put(one: Override, cfg: DictConfig) -> None:
-    """Set a key as Hydra would; a value that does not fit there is Hydra's to refuse."""
-    if one.is_delete() or one.is_sweep_override():
-        return
-    with suppress(OmegaConfBaseException):
-        OmegaConf.update(cfg, one.key_or_group, one.value(), merge=True, force_add=True)
-
-
-def _names(one: Override) -> list[str | None]:
+def _names(one: Override, library: Catalogue) -> list[str | None]:
     """The options that a word chooses: several in a list or a sweep, none for ``null``."""
     if one.is_sweep_override():
-        return [word.partition("=")[2].strip("'\"") for word in spellings(one)]
+        return [word.partition("=")[2].strip("'\"") for word in spellings(one, library)]
     value = one.value()
     values = value if isinstance(value, list) else [value]
     return [None if name is None else str(name) for name in values]
+
+
+def quoted(text: str) -> str:
+    """Put a value in the quotes of Hydra's grammar."""
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 def _for_shell(word: str) -> str:
@@ -184,37 +214,14 @@ def _for_shell(word: str) -> str:
     return shlex.quote(word) if SHELL_READS.search(word) else f'"{word}"'
 
 
-def _has(cfg: DictConfig, key: str) -> bool:
-    node: object = cfg
-    for part in key.split("."):
-        if isinstance(node, DictConfig) and part in node:
-            node = node._get_node(part)
-            continue
-        return bool(OmegaConf.is_list(node) and part.isdigit())
-    return True
-
-
-def _keys(cfg: DictConfig) -> list[str]:
-    """All dotted keys, Hydra's own left out."""
-    content = OmegaConf.to_container(cfg, resolve=False)
-    plain = {key: value for key, value in content.items() if key != "hydra"}  # type: ignore[union-attr]
-    return list(_dotted(plain, ""))
-
-
-def _dotted(content: Mapping[object, object], prefix: str) -> Iterator[str]:
-    for key, value in content.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")
-
-
-def _chosen(cfg: DictConfig, group: str) -> str:
-    choice = OmegaConf.select(cfg, f"hydra.runtime.choices.{group}")
-    return f"={choice}" if choice else ""
-
-
 def in_short(refusal: Exception) -> FewrecError:
     """Hydra's message without its advice to append with ``+``."""
+    if isinstance(refusal, MissingConfigException) and refusal.missing_cfg_file:
+        known = ", ".join(refusal.options or ())
+        return ConfigError(
+            f"no config {refusal.missing_cfg_file!r}",
+            f"one of: {known}" if known else "see what there is: fewrec list",
+        )
     text = str(refusal) or str(refusal.__cause__ or type(refusal).__name__)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ConfigError(lines[0], lines[1] if len(lines) > 1 else "see the words of the command")

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from hydra import compose, initialize_config_dir, initialize_config_module
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
-from fewrec_cli.cli.diagnose import Diagnosis, in_short
+from fewrec_cli.cli.diagnose import REFUSALS, Diagnosis, in_short, quoted
 from fewrec_cli.cli.importing import add_import_path
 from fewrec_cli.cli.resolve import register_resolvers
 from fewrec_cli.cli.suggest import ask
@@ -38,7 +36,7 @@ def check_line(line: Line) -> int:
         if not line.runs:
             _part_exists(line, first)
             return 1
-        jobs = jobs_of(line, first)
+        jobs = jobs_of(line, first, library)
         faults: dict[str, FewrecError] = {
             str(fault): fault
             for fault in (*several_values(line, sweeps=jobs.sweeps), *_dots(line, library))
@@ -140,11 +138,6 @@ def _root_name(line: Line) -> str:
     return name.removesuffix(".yaml")
 
 
-def quoted(text: str) -> str:
-    """Put a value in the quotes of Hydra's grammar."""
-    return "'" + text.replace("'", "\\'") + "'"
-
-
 def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfig:
     """Compose; of each swept word the first value.
 
@@ -156,8 +149,8 @@ def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfi
     refusal: Exception | None = None
     if not diagnosis.faults:
         try:
-            return compose_words(line, first_values(words))
-        except (HydraException, OmegaConfBaseException) as told:
+            return compose_words(line, first_values(words, library))
+        except REFUSALS as told:
             refusal = told
     diagnosis.judge_keys()
     if not diagnosis.faults and refusal is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from fewrec_cli.cli.faults import quoted
+from fewrec_cli.cli.diagnose import quoted
 from fewrec_cli.cli.suggest import nearest
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, RunFolderError

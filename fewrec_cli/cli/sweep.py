@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig
 
+from fewrec_cli.cli.catalogue import Catalogue
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError
 
@@ -43,12 +44,13 @@ class Jobs:
                 yield [*words[:position], word, *words[position + 1 :]]
 
 
-def jobs_of(line: Line, cfg: DictConfig) -> Jobs:
+def jobs_of(line: Line, cfg: DictConfig, library: Catalogue) -> Jobs:
     """Return the jobs of a line.
 
     Args:
         line: What the user typed.
         cfg: A composition of it with the ``hydra`` node, which tells of a ``sweep=`` preset.
+        library: What ``strategy=glob(*)`` chooses from.
     """
     mode = cfg.hydra.mode
     sweeps = line.has("--multirun") or (mode is not None and mode.name == "MULTIRUN")
@@ -59,7 +61,7 @@ def jobs_of(line: Line, cfg: DictConfig) -> Jobs:
     preset = (sweeper.get("params") or {}) if basic else {}
     words = [*(f"{key}={value}" for key, value in preset.items()), *line.words]
     by_key = {one.get_key_element(): one for one in parse(words)}
-    return Jobs(sweeps=True, axes=tuple(spellings(one) for one in by_key.values()))
+    return Jobs(sweeps=True, axes=tuple(spellings(one, library) for one in by_key.values()))
 
 
 def parse(words: Sequence[str]) -> list[Override]:
@@ -68,11 +70,15 @@ def parse(words: Sequence[str]) -> list[Override]:
     return found
 
 
-def spellings(override: Override) -> tuple[str, ...]:
+def spellings(override: Override, library: Catalogue) -> tuple[str, ...]:
     """All values of a swept word, each as a word of its own; a plain word as it stands."""
     if not override.is_sweep_override() or not override.is_discrete_sweep():
         return (str(override.input_line),)
     key = override.get_key_element()
+    value: object = override.value()
+    if isinstance(value, Glob):
+        options = list(library.options(override.key_or_group))
+        return tuple(f"{key}={name}" for name in value.filter(options))
     return tuple(f"{key}={value}" for value in override.sweep_string_iterator())
 
 
@@ -82,7 +88,7 @@ def several_values(line: Line, *, sweeps: bool) -> list[ConfigError]:
         return []
     return [
         ConfigError(
-            f"{one.input_line} gives several values",
+            f"{one.key_or_group} is given several values: {one.get_value_string()}",
             "add -m to run each; a list is written in brackets: "
             f"{one.key_or_group}=[{one.get_value_string()}]",
         )
@@ -91,6 +97,6 @@ def several_values(line: Line, *, sweeps: bool) -> list[ConfigError]:
     ]
 
 
-def first_values(words: Sequence[str]) -> list[str]:
+def first_values(words: Sequence[str], library: Catalogue) -> list[str]:
     """The words of one job: of each swept word the first value."""
-    return [spellings(override)[0] for override in parse(words)]
+    return [word for one in parse(words) for word in spellings(one, library)[:1]]

@@ -93,7 +93,9 @@ def _wanted(node: ast.expr | None, module: str, depth: int) -> str:
         return f"[{', '.join(_wanted(part, module, depth + 1) for part in inner)}]"
     if head in LISTS or head in TUPLES:
         one = _wanted(inner[0], module, depth + 1) if inner else ""
-        return f"a list of {MANY.get(one, one)}" if inner else "a list"
+        if one in MANY:
+            return f"a list of {MANY[one]}"
+        return f"a list, each {one}" if inner else "a list"
     return "keys with values" if head in MAPPINGS else f"a section with a _target_ ({head})"
 
 

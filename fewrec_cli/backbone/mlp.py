@@ -1,5 +1,7 @@
 """Attribute embeddings and a small network: the shape of MeLU."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,8 +24,7 @@ class MLPHead(Head):
         super().__init__()
         self.spec = HeadSpec("mlp", widths)
         self.layers = nn.ModuleList(
-            nn.Linear(inputs, outputs)
-            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+            nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths)
         )
 
     def forward(self, features: Tensor) -> Tensor:

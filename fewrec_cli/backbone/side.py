@@ -27,7 +27,7 @@ class SideEmbedding(nn.Module):
         self.n_fields = len(fields)
         self.width = width
         bags = [_padded(field, rows) for field in fields]
-        self.spans = tuple(bag.shape[1] for bag, _ in bags)
+        self.spans = [int(bag.shape[1]) for bag, _ in bags]
         starts = np.cumsum([0, *(len(field.vocabulary) for field in fields)])
         index = [bag + start for (bag, _), start in zip(bags, starts[:-1], strict=True)]
         self.register_buffer(
@@ -50,7 +50,7 @@ class SideEmbedding(nn.Module):
         """Return one sum per field, side by side, ``(..., fields x width)``."""
         if self.n_fields == 0:
             return self.table.new_zeros((*rows.shape, 0))
-        parts = self._entries(rows).split(self.spans, -2)
+        parts = torch.split(self._entries(rows), self.spans, -2)
         return torch.cat([part.sum(-2) for part in parts], -1)
 
     def _entries(self, rows: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class Scale:
     def levels(self) -> FloatArray:
         """All levels in ascending order, ``(n_levels,)``."""
         count = round((self.high - self.low) / self.step) + 1
-        return self.low + self.step * np.arange(count)
+        return np.asarray(self.low + self.step * np.arange(count), dtype=np.float64)
 
 
 @dataclass(frozen=True)

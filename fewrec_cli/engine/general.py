@@ -113,6 +113,7 @@ def _inputs(
     backbone: Backbone, user: Tensor, support: Rows, *, in_head: bool
 ) -> tuple[Inputs, Inputs | None]:
     """Return what the per-task function scores, for the rows and for their negatives."""
+    other: Inputs | None
     if in_head:
         other = None if support.negative is None else (backbone.encode(user, support.negative),)
         return (encode(backbone, user, support),), other

@@ -105,7 +105,7 @@ class Steps(Dataset[Batch]):
     def __len__(self) -> int:
         return -(-self.size // self.feed.per_step)
 
-    def __getitem__(self, index: tuple[int, int]) -> Batch:  # type: ignore[override]
+    def __getitem__(self, index: tuple[int, int]) -> Batch:
         """Return this process's share of a step."""
         epoch, step = index
         order = self._shuffled(epoch)[step * self.feed.per_step :][: self.feed.per_step]
@@ -143,8 +143,9 @@ class Steps(Dataset[Batch]):
     ) -> TaskBatch:
         support, query = draw_rows(self.rows.start[order], self.rows.count[order], self.feed, rng)
         user = self.rows.people[order]
-        parts = [self._padded(user, rows, rng).slice(mine) for rows in (support, query)]
-        return TaskBatch(torch.from_numpy(user[mine]), *parts, share, derive_seed(seed, self.rank))
+        seen, held_out = (self._padded(user, rows, rng).slice(mine) for rows in (support, query))
+        own = derive_seed(seed, self.rank)
+        return TaskBatch(torch.from_numpy(user[mine]), seen, held_out, share, own)
 
     def _padded(self, user: IntArray, rows: IntArray, rng: np.random.Generator) -> Rows:
         """Turn row numbers padded with -1, ``(tasks, n)``, into tensors."""

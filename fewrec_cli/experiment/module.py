@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -63,7 +64,7 @@ class FewShotModule(pl.LightningModule):
         """Move a batch whole."""
         return batch.to(device)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the phase's optimiser, its step size falling along a cosine."""
         outer = self.phase.outer
         own = {id(p) for p in self.whole.adapter.parameters()}
@@ -84,7 +85,6 @@ class FewShotModule(pl.LightningModule):
             return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 
         schedule = LambdaLR(optimizer, share)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return OptimizerLRSchedulerConfig(
+            optimizer=optimizer, lr_scheduler={"scheduler": schedule, "interval": "step"}
+        )

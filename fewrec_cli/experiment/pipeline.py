@@ -60,13 +60,12 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
         )
     torch.set_num_threads(cfg.threads)
     world = build(cfg, reporter)
-    for note in (*world.dataset.notes, *world.split.notes):
-        reporter.say(f"{note.subject}: {note.text}")
+    tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
     try:
         chosen, trainer = pretrain(cfg, world, folder, reporter)
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         kept = keep_interrupted(world, folder)
         raise Interrupted("interrupted during pretraining", kept) from None
     if trainer.global_rank > 0:
@@ -75,6 +74,12 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
     weights = {**_named(world.backbone, "backbone"), **_named(world.strategy, "strategy")}
     run.write_checkpoint(folder, "checkpoint.ckpt", weights, strength=chosen.strength)
     return finish(cfg, world, drawn, chosen, device, folder, reporter)
+
+
+def tell(world: World, reporter: Reporter) -> None:
+    """Say what was recognised, dropped and held out."""
+    for note in (*world.dataset.notes, *world.split.notes):
+        reporter.say(f"{note.subject}: {note.text}")
 
 
 def draw_all(world: World) -> Drawn:
@@ -94,8 +99,22 @@ def finish(
     device: torch.device,
     folder: Path,
     reporter: Reporter,
+    *,
+    weights: Path | None = None,
 ) -> RunResult:
-    """Evaluate a trained model and write everything that the run leaves behind."""
+    """Evaluate a trained model and write everything that the run leaves behind.
+
+    Args:
+        cfg: The run's config.
+        world: Its backbone and strategy are trained.
+        drawn: The evaluation tasks.
+        chosen: What validation chose.
+        device: Where to compute.
+        folder: The run folder.
+        reporter: Told what happens.
+        weights: Where the weights lie if not in ``folder``.
+    """
+    reporter.say(f"device: {device}")
     name = strategy_word(cfg)
     scorer = Scorer(world, device, cfg.seed)
     evaluator = Evaluator(world, scorer, name, cfg.seed)
@@ -116,7 +135,10 @@ def finish(
         title = f"{world.dataset.name}, {scenario_word(cfg)}: {name} on {backbone_word(cfg)}"
         shot_curve(rows, shown, folder / "figures" / "shots.png", title)
     signature = signature_of(cfg, world)
-    run.write_manifest(folder, _facts(world, drawn, chosen, device, signature, reporter))
+    elsewhere = {} if weights is None else {"weights": str(weights)}
+    run.write_manifest(
+        folder, {**_facts(world, drawn, chosen, device, signature, cfg.seed, reporter), **elsewhere}
+    )
     run.write_metrics(folder, signature, rows, versus)
     told = sentences(versus, headline)
     return RunResult(folder, signature, headline, rows, told)
@@ -186,6 +208,7 @@ def _facts(
     chosen: Chosen,
     device: torch.device,
     signature: str,
+    seed: int,
     reporter: Reporter,
 ) -> dict[str, Any]:
     split = world.split
@@ -203,7 +226,7 @@ def _facts(
             "valid": len(split.valid),
             "test": len(split.test),
         },
-        "seeds": {"scenario": world.scenario.seed},
+        "seeds": {"run": seed, "scenario": world.scenario.seed},
         "episodes": {"hash": drawn.hash, "draws": len(drawn.episodes)},
         "leaks": asdict(drawn.leaks),
         "chosen": asdict(chosen),

@@ -13,7 +13,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
-from fewrec_cli.core.errors import Interrupted
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.engine.general import query_losses
@@ -60,7 +59,7 @@ def pretrain(
 
     Raises:
         RunError: The loss is not finite.
-        Interrupted: Ctrl-C; the best weights so far are kept as ``interrupted.ckpt``.
+        KeyboardInterrupt: Ctrl-C.
     """
     _silence_lightning()
     validation = validation_batches(world)
@@ -82,7 +81,7 @@ def pretrain(
         total = _total_steps(trainer, len(feed))
         with reporter.stage(f"pretrain ({word})", total) as advance:
             trainer.callbacks.append(Progress(advance, best))  # type: ignore[attr-defined]
-            _fit(trainer, module, feed, validation, folder)
+            _fit(trainer, module, feed, validation)
         best.restore(module, trainer.global_step)
         steps[word], losses[word] = best.step, best.loss
     with reporter.stage("choose"):
@@ -165,7 +164,6 @@ def _fit(
     module: FewShotModule,
     feed: Steps,
     validation: list[TaskBatch],
-    folder: Path,
 ) -> None:
     """Fit; Lightning ends a run on Ctrl-C by leaving the process, which we turn into our own."""
     module.train()
@@ -175,9 +173,11 @@ def _fit(
     try:
         trainer.fit(module, loader(feed), checks)
     except SystemExit as left:
+        if not trainer.interrupted:
+            raise
         raise KeyboardInterrupt from left
     if trainer.interrupted:
-        raise Interrupted("interrupted", "")
+        raise KeyboardInterrupt
 
 
 def _total_steps(trainer: pl.Trainer, per_epoch: int) -> int | None:

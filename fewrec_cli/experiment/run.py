@@ -134,8 +134,11 @@ def git_state() -> dict[str, Any] | None:
         return None
 
     def git(*words: str) -> str:
-        done = subprocess.run(  # noqa: S607 - git is looked up as everywhere
-            ["git", "-C", str(home), *words], capture_output=True, text=True, check=False
+        done = subprocess.run(
+            ["git", "-C", str(home), *words],  # noqa: S607 -- git is looked up as everywhere
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 

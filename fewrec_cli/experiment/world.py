@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
@@ -58,15 +60,15 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
         DataError: The data is missing or broken.
         ScenarioError: The data cannot be cut as asked.
     """
-    evaluation: Evaluation = instantiate(cfg.evaluation)
-    scenario: Scenario = instantiate(plain(cfg.scenario))
+    evaluation: Evaluation = make(cfg.evaluation)
+    scenario: Scenario = make(cfg.scenario)
     with reporter.stage("read"):
-        dataset: Dataset = instantiate(plain(cfg.data)).load(reporter)
+        dataset: Dataset = make(cfg.data).load(reporter)
     with reporter.stage("split"):
         split = scenario.split(dataset)
     train = dataset.interactions.take(split.train)
     torch.manual_seed(derive_seed(cfg.seed, "weights"))
-    backbone: Backbone = instantiate(plain(cfg.backbone))
+    backbone: Backbone = make(cfg.backbone)
     backbone.prepare(dataset, train)
     strategy = build_strategy(cfg)
     strategy.prepare(backbone)
@@ -79,10 +81,19 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
 def build_strategy(cfg: DictConfig) -> Strategy:
     """Build the strategy; the words that only its adapter reads have reached it by reference."""
     content = plain(cfg.strategy)
-    for word in ADAPTER_WORDS:
-        content.pop(word, None)
-    strategy: Strategy = instantiate(content)
+    strategy: Strategy = make({k: v for k, v in content.items() if k not in ADAPTER_WORDS})
     return strategy
+
+
+def make(node: Any) -> Any:
+    """Instantiate a config node; a fault of ours comes out as it was raised, not in Hydra's."""
+    content = node if isinstance(node, dict) else plain(node)
+    try:
+        return instantiate(content)
+    except InstantiationException as fault:
+        if isinstance(fault.__cause__, FewrecError):
+            raise fault.__cause__ from None
+        raise
 
 
 def plain(cfg: Any) -> dict[str, Any]:

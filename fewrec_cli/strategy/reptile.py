@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
+from fewrec_cli.strategy.adapter.none import Unadapted
 from fewrec_cli.strategy.augment.base import Augment
 from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
 
@@ -61,6 +63,20 @@ class Reptile(Strategy):
             feed=Feed("tasks", tasks_per_step, (support[0], support[1]), 1),
         )
         self.weighting = weighting
+
+    def prepare(self, backbone: Backbone) -> None:
+        """Create learnable parameters once the backbone is built.
+
+        Raises:
+            ConfigError: The adapter adapts nothing, so that nothing could be learned.
+        """
+        super().prepare(backbone)
+        if isinstance(self.adapter, Unadapted):
+            raise ConfigError(
+                "strategy=reptile learns only what its adapter adapts, and adapter none adapts "
+                "nothing",
+                "choose strategy/adapter=gradient or ridge",
+            )
 
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return a scalar whose gradient is -Σ αi (θi - θ)."""

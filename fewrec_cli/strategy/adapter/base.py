@@ -23,7 +23,7 @@ class Adapter(nn.Module, ABC):
         self.strengths = tuple(strengths)
         self.strength = 1.0
 
-    def prepare(self, backbone: Backbone) -> None:  # noqa: B027 - many adapters need nothing
+    def prepare(self, backbone: Backbone) -> None:
         """Create learnable parameters once the backbone is built."""
 
     def numbers(self, backbone: Backbone) -> int:

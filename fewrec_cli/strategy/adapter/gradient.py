@@ -89,8 +89,9 @@ class Gradient(Adapter):
             second_order=training and self.order == "second",
             scale=self._scale(support.weight.sum(-1)),
         )
-        path = loop if self.engine == "loop" else general
-        return path.inner_loop(backbone, user, support, settings)
+        if self.engine == "loop":
+            return loop.inner_loop(backbone, user, support, settings)
+        return general.inner_loop(backbone, user, support, settings)
 
     def _scale(self, rows: Tensor) -> Tensor:
         """Return n / (n + shrinkage) for tasks of ``rows`` n, ``(tasks,)``; 0 without rows."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
@@ -85,9 +86,9 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
     in_head = all(name.startswith("head.") for name in loop.names)
     call = _head_caller(backbone) if in_head else _caller(backbone)
     rows = (support.rating, support.weight)
-    inputs, other = _inputs(backbone, user, support, in_head=in_head)
-    if not loop.second_order:
-        inputs, other = _detached(inputs), None if other is None else _detached(other)
+    graph = loop.second_order and torch.is_grad_enabled()
+    with torch.set_grad_enabled(graph):
+        inputs, other = _inputs(backbone, user, support, in_head=in_head)
 
     def loss(own: Parameters, mine: Inputs, rated: Inputs, against: Inputs | None) -> Tensor:
         scores = call(own, mine)
@@ -103,8 +104,8 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
         for name, value in subset(dict(backbone.named_parameters()), loop.names).items()
     }
     for _ in range(loop.steps):
-        at = values if loop.second_order else {k: v.detach() for k, v in values.items()}
-        steps = gradient(at, inputs, rows, other)
+        with torch.set_grad_enabled(graph):  # a first-order step is a constant to the outer loop
+            steps = gradient(values, inputs, rows, other)
         values = {name: value - loop.step(name, steps[name]) for name, value in values.items()}
     return TaskWeights(values)
 
@@ -120,10 +121,6 @@ def _inputs(
     mixed = () if support.partner is None or support.mix is None else (support.partner, support.mix)
     other = None if support.negative is None else (user, support.negative)
     return (user, support.item, *mixed), other
-
-
-def _detached(inputs: Inputs) -> Inputs:
-    return tuple(part.detach() for part in inputs)
 
 
 def _caller(backbone: Backbone) -> Callable[[Parameters, Inputs], Tensor]:

@@ -75,8 +75,12 @@ class Backbone(nn.Module, ABC):
     Constructors take keyword-only arguments, one per key of the yaml; ``prepare`` builds the
     tables once the data is known.
 
+    Args:
+        weights: Run folder whose trained backbone this one starts from, or None.
+
     Attributes:
         head: The adapted part.
+        weights: As given; whoever builds the run loads them after ``prepare``.
         rating_mean: Mean of the training ratings (stars), a buffer.
         rating_sd: Standard deviation of the training ratings (stars), a buffer.
     """
@@ -85,8 +89,9 @@ class Backbone(nn.Module, ABC):
     rating_mean: Tensor
     rating_sd: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str | None = None) -> None:
         super().__init__()
+        self.weights = weights
         self.register_buffer("rating_mean", torch.tensor(0.0))
         self.register_buffer("rating_sd", torch.tensor(1.0))
 

@@ -64,6 +64,7 @@ class MF(Backbone):
         bias_l2: The same on each item's squared bias.
         user_l2: The same on each user's personal factors and bias.
         side_l2: The same on each number of the attribute tables.
+        weights: Run folder whose trained backbone this one starts from, or None.
 
     Source:
         Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", 2009,
@@ -85,8 +86,9 @@ class MF(Backbone):
         bias_l2: float,
         user_l2: float,
         side_l2: float,
+        weights: str | None,
     ) -> None:
-        super().__init__()
+        super().__init__(weights)
         self.factors = factors
         self.init_scale = init_scale
         self.item_shrinkage = item_shrinkage

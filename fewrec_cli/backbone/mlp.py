@@ -74,6 +74,7 @@ class MLP(Backbone):
         l2: Penalty on each item's squared id embedding, in rows: an item with many ratings is
             held back less, as in ridge regression.
         user_l2: The same on each user's personal embedding.
+        weights: Run folder whose trained backbone this one starts from, or None.
 
     Source:
         Lee et al., "MeLU: Meta-Learned User Preference Estimator for Cold-Start Recommendation",
@@ -95,8 +96,9 @@ class MLP(Backbone):
         init_scale: float,
         l2: float,
         user_l2: float,
+        weights: str | None,
     ) -> None:
-        super().__init__()
+        super().__init__(weights)
         self.width = width
         self.hidden = tuple(hidden)
         self.item_ids = item_ids

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fewrec_cli.experiment.result import Kind, Row, RunResult, Summary
 
 ON_SCREEN = ("mae", "mae_median", "rmse", "ndcg@5", "ndcg@10", "auc_user")
-WHEN_NARROW = ("mae", "ndcg@5", "rmse", "ndcg@10", "auc_user", "mae_median")
+WHEN_NARROW = ("mae", "mae_median", "ndcg@5", "rmse", "auc_user", "ndcg@10")
 ON_CURVE = ("mae", "ndcg@5", "ndcg@10", "auc_user", "rmse", "mae_median")
 CURVE_METRICS = 2
 ORDER: tuple[Kind, ...] = ("model", "unadapted", "published", "floor", "oracle")
@@ -158,7 +158,7 @@ def _mean(figure: Summary | None) -> str:
 
 
 def _milliseconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    return "" if value is None else f"{value:.2g}"
 
 
 def _width() -> int:

@@ -51,13 +51,15 @@ class Progress(pl.Callback):
     """Moves the bar of a phase.
 
     Args:
-        advance: The bar.
-        best: Tells the newest validation.
+        best: Tells the best validation so far.
+
+    Attributes:
+        advance: The bar, set once it is shown; None moves nothing.
     """
 
-    def __init__(self, advance: Advance, best: BestWeights) -> None:
-        self.advance = advance
+    def __init__(self, best: BestWeights) -> None:
         self.best = best
+        self.advance: Advance | None = None
         self._shown = 0.0
 
     def on_train_batch_end(
@@ -73,4 +75,5 @@ class Progress(pl.Callback):
         if self.best.loss is not None and time.perf_counter() - self._shown > 0.2:
             note = f"best val loss {self.best.loss:.4f} at step {self.best.step:,}"
             self._shown = time.perf_counter()
-        self.advance(1, note)
+        if self.advance is not None:
+            self.advance(1, note)

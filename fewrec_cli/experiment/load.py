@@ -4,15 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment.pretrain import Chosen
+from fewrec_cli.experiment.weights import CHECKPOINT, load_weights
 from fewrec_cli.experiment.world import World, build
-
-CHECKPOINT = "checkpoint.ckpt"
 
 
 def open_run(
@@ -45,7 +43,7 @@ def open_run(
             f"{manifest['data']['hash'][:8]}, now it is {world.dataset.hash[:8]}",
             "bring back the files that the run's manifest.json names, or train anew",
         )
-    _load_weights(weights_of(base), world)
+    load_weights(weights_of(base), {"backbone": world.backbone, "strategy": world.strategy})
     chosen = Chosen(**manifest["chosen"])
     world.strategy.adapter.strength = chosen.strength
     return cfg, world, chosen
@@ -66,18 +64,3 @@ def weights_of(base: Path) -> Path:
     """Return where a run's weights lie: in its folder, or in that of the run it evaluated."""
     manifest = _manifest(base)
     return Path(manifest["weights"]) if "weights" in manifest else base / CHECKPOINT
-
-
-def _load_weights(path: Path, world: World) -> None:
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        for word, module in (("backbone", world.backbone), ("strategy", world.strategy)):
-            prefix = f"{word}."
-            state = content["state_dict"]
-            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-            module.load_state_dict(own)
-    except (OSError, RuntimeError, KeyError) as fault:
-        raise RunFolderError(
-            f"cannot load the weights {path}: {str(fault).splitlines()[0]}",
-            "the run was made by another version, or its folder was moved; train anew",
-        ) from fault

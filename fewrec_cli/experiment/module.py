@@ -40,7 +40,14 @@ class FewShotModule(pl.LightningModule):
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the phase's loss; its gradient is averaged over processes."""
         loss = self.phase.loss(self.backbone, batch)
-        self.log("train/loss", loss.detach(), batch_size=len(batch), on_step=False, on_epoch=True)
+        self.log(
+            "train/loss",
+            loss.detach(),
+            batch_size=len(batch),
+            on_step=False,
+            on_epoch=True,
+            sync_dist=True,
+        )
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss of {self.phase.name} is {loss.item()} at step {self.global_step}",

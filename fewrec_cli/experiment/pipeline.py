@@ -1,5 +1,6 @@
 """One run, readable top to bottom: read, pretrain, adapt, evaluate, write."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fewrec_cli.experiment.pretrain import Chosen, pretrain
 from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
+from fewrec_cli.experiment.weights import CHECKPOINT, save_weights
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.metric.settings import ranking_metric
 from fewrec_cli.scenario.base import Episodes
@@ -71,15 +73,15 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
     if trainer.global_rank > 0:
         return None
     device = trainer.strategy.root_device
-    weights = {**_named(world.backbone, "backbone"), **_named(world.strategy, "strategy")}
-    run.write_checkpoint(folder, "checkpoint.ckpt", weights, strength=chosen.strength)
+    trained = {"backbone": world.backbone, "strategy": world.strategy}
+    save_weights(folder / CHECKPOINT, trained, strength=chosen.strength)
     return finish(cfg, world, drawn, chosen, device, folder, reporter)
 
 
 def tell(world: World, reporter: Reporter) -> None:
     """Say what was recognised, dropped and held out."""
     for note in (*world.dataset.notes, *world.split.notes):
-        reporter.say(f"{note.subject}: {note.text}")
+        reporter.say(f"{note.subject} ({note.count:,}): {note.text}")
 
 
 def draw_all(world: World) -> Drawn:
@@ -122,6 +124,8 @@ def finish(
     with reporter.stage("adapt", evaluator.steps * len(drawn.episodes)) as advance:
         for episodes in drawn.episodes:
             cells += evaluator.draw(episodes, advance)
+    for note in shortfalls(evaluator, drawn, cells):
+        reporter.say(note)
     with reporter.stage("write"):
         rows = rows_of(cells)
         shown = _compared_metrics(world)
@@ -140,8 +144,22 @@ def finish(
         folder, {**_facts(world, drawn, chosen, device, signature, cfg.seed, reporter), **elsewhere}
     )
     run.write_metrics(folder, signature, rows, versus)
+    spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in reporter.seconds.items())
+    reporter.say(f"seconds: {spent}")
     told = sentences(versus, headline)
     return RunResult(folder, signature, headline, rows, told)
+
+
+def shortfalls(evaluator: Evaluator, drawn: Drawn, cells: Sequence[Cell]) -> list[str]:
+    """Say where tasks have fewer candidates than were asked for, or lists shorter than k."""
+    note = evaluator.source.short_note(drawn.episodes[0])
+    said = [note.text] if note is not None else []
+    tasks = len(drawn.episodes[0])
+    for k, count in cells[0].figures.shorter.items():
+        said.append(
+            f"k={k}: the lists of {count:,} of {tasks:,} tasks are shorter, cut at their end"
+        )
+    return said
 
 
 def signature_of(cfg: DictConfig, world: World) -> str:
@@ -184,17 +202,13 @@ def backbone_word(cfg: DictConfig) -> str:
 
 def keep_interrupted(world: World, folder: Path) -> str:
     """Save the weights as they stand, and say so."""
-    weights = {**_named(world.backbone, "backbone"), **_named(world.strategy, "strategy")}
-    run.write_checkpoint(folder, "interrupted.ckpt", weights)
+    trained = {"backbone": world.backbone, "strategy": world.strategy}
+    save_weights(folder / "interrupted.ckpt", trained)
     return f"kept in {folder}: config.yaml, log.txt and the weights so far, interrupted.ckpt"
 
 
 def _word(node: DictConfig) -> str:
     return str(node["_target_"]).split(".")[-2]
-
-
-def _named(module: torch.nn.Module, word: str) -> dict[str, torch.Tensor]:
-    return {f"{word}.{name}": value for name, value in module.state_dict().items()}
 
 
 def _compared_metrics(world: World) -> tuple[str, ...]:

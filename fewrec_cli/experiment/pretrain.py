@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 from torch.utils.data import DataLoader
 
 from fewrec_cli.core.progress import Reporter
@@ -20,7 +20,7 @@ from fewrec_cli.experiment.callback import BestWeights, Progress
 from fewrec_cli.experiment.feed import Steps, loader
 from fewrec_cli.experiment.module import FewShotModule
 from fewrec_cli.experiment.tasks import parts
-from fewrec_cli.experiment.world import World, plain
+from fewrec_cli.experiment.world import World, make, plain
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.base import Strategy
 
@@ -61,7 +61,7 @@ def pretrain(
         RunError: The loss is not finite.
         KeyboardInterrupt: Ctrl-C.
     """
-    _silence_lightning()
+    silence_lightning()
     validation = validation_batches(world)
     steps: dict[str, int] = {}
     losses: dict[str, float | None] = {}
@@ -69,7 +69,8 @@ def pretrain(
         word = phase.name
         module = FewShotModule(world.backbone, phase, world.strategy)
         best = BestWeights(phase.outer.patience)
-        trainer = _trainer(cfg, phase, folder, [best])
+        progress = Progress(best)
+        trainer = _trainer(cfg, phase, folder, [best, progress])
         feed = Steps(
             world.rows,
             phase.feed,
@@ -80,7 +81,7 @@ def pretrain(
         )
         total = _total_steps(trainer, len(feed))
         with reporter.stage(f"pretrain ({word})", total) as advance:
-            trainer.callbacks.append(Progress(advance, best))  # type: ignore[attr-defined]
+            progress.advance = advance
             _fit(trainer, module, feed, validation)
         best.restore(module, trainer.global_step)
         steps[word], losses[word] = best.step, best.loss
@@ -145,7 +146,7 @@ def _trainer(
         settings["max_epochs"] = phase.outer.epochs
     ours = {
         "callbacks": callbacks,
-        "logger": instantiate(plain(cfg.logger)) if cfg.logger else False,
+        "logger": _logger(cfg, phase.name),
         "default_root_dir": str(folder),
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -155,8 +156,17 @@ def _trainer(
         "inference_mode": False,
         "log_every_n_steps": 1,
     }
-    trainer: pl.Trainer = instantiate({**ours, **settings}, _convert_="all")
+    trainer: pl.Trainer = make({**ours, **settings})
     return trainer
+
+
+def _logger(cfg: DictConfig, phase: str) -> Logger | bool:
+    """Return the phase's own record of losses, so that no phase writes over another's."""
+    if not cfg.logger:
+        return False
+    settings = plain(cfg.logger)
+    logger: Logger = make({**settings, "version": settings.get("version") or phase})
+    return logger
 
 
 def _fit(
@@ -188,7 +198,7 @@ def _total_steps(trainer: pl.Trainer, per_epoch: int) -> int | None:
     return by_epochs
 
 
-def _silence_lightning() -> None:
+def silence_lightning() -> None:
     """Hide Lightning's tips, and warnings about choices that are ours, not the user's."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

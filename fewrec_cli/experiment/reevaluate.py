@@ -10,6 +10,7 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment import run
 from fewrec_cli.experiment.load import open_run, weights_of
 from fewrec_cli.experiment.pipeline import draw_all, finish, tell
+from fewrec_cli.experiment.pretrain import silence_lightning
 from fewrec_cli.experiment.result import RunResult
 
 
@@ -30,6 +31,7 @@ def evaluate(cfg: DictConfig, folder: Path, reporter: Reporter, base: Path) -> R
     tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
+    silence_lightning()
     trainer = pl.Trainer(
         accelerator=cfg.trainer.accelerator,
         devices=1,

@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 import fewrec_cli
 from fewrec_cli.core.paths import written
@@ -34,13 +32,6 @@ def write_config(cfg: DictConfig, folder: Path) -> None:
     resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
     with written(folder / "config.yaml") as path:
         OmegaConf.save(resolved, path)
-
-
-def write_checkpoint(folder: Path, name: str, weights: Mapping[str, Tensor], **facts: Any) -> None:
-    """Write weights and plain facts; the file loads with ``weights_only``."""
-    content = {"state_dict": {k: v.detach().cpu() for k, v in weights.items()}, **facts}
-    with written(folder / name) as path:
-        torch.save(content, path)
 
 
 def write_episodes(folder: Path, dataset: Dataset, episodes: Sequence[Episodes]) -> None:

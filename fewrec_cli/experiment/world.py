@@ -1,6 +1,7 @@
 """Everything a run is made of, built from its config: data, tasks, backbone, strategy."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.experiment.tasks import TaskTensors
+from fewrec_cli.experiment.weights import CHECKPOINT, load_weights
 from fewrec_cli.metric.settings import Evaluation
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.strategy.base import Strategy
@@ -70,6 +72,8 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
     torch.manual_seed(derive_seed(cfg.seed, "weights"))
     backbone: Backbone = make(cfg.backbone)
     backbone.prepare(dataset, train)
+    if backbone.weights is not None:
+        load_weights(Path(backbone.weights) / CHECKPOINT, {"backbone": backbone})
     strategy = build_strategy(cfg)
     strategy.prepare(backbone)
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
@@ -89,7 +93,7 @@ def make(node: Any) -> Any:
     """Instantiate a config node; a fault of ours comes out as it was raised, not in Hydra's."""
     content = node if isinstance(node, dict) else plain(node)
     try:
-        return instantiate(content)
+        return instantiate(content, _convert_="all")
     except InstantiationException as fault:
         if isinstance(fault.__cause__, FewrecError):
             raise fault.__cause__ from None

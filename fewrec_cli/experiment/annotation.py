@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Callable, Mapping, Sequence
 
-from fewrec_cli.experiment.signature import definition, imported, parsed
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.experiment.signature import Definition, definition, imported, parsed
 
 WANTED = {
     "int": "a whole number",
@@ -26,6 +27,7 @@ ANYTHING = ("Any", "object")
 LISTS = ("list", "List", "Sequence", "Iterable", "Collection", "ListConfig")
 TUPLES = ("tuple", "Tuple")
 MAPPINGS = ("dict", "Dict", "Mapping", "MutableMapping", "DictConfig")
+CALLABLES = ("Callable",)
 ALIAS_DEPTH = 8
 
 
@@ -57,7 +59,7 @@ def _fits(value: object, node: ast.expr | None, module: str, depth: int) -> bool
         return any(value == choice and type(value) is type(choice) for choice in _literals(node))
     if head in LISTS or head in TUPLES:
         return _fits_list(value, head, inner, module, depth)
-    if head in MAPPINGS:
+    if head in MAPPINGS or head in CALLABLES:  # a callable is a section with _partial_
         return isinstance(value, Mapping)
     return not _is_class(head, module) or isinstance(value, Mapping) or _is_enum(head, module)
 
@@ -168,14 +170,19 @@ def _class_path(head: str, module: str) -> str | None:
 
 def _is_class(head: str, module: str) -> bool:
     path = _class_path(head, module)
-    if path is None or parsed(path.rpartition(".")[0]) is None:
-        return False
-    return isinstance(definition(path)[2], ast.ClassDef)
+    return isinstance(_definition(path), ast.ClassDef)
 
 
 def _is_enum(head: str, module: str) -> bool:
-    path = _class_path(head, module)
-    if path is None:
-        return False
-    node = definition(path)[2]
+    node = _definition(_class_path(head, module))
     return isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(b) for b in node.bases)
+
+
+def _definition(path: str | None) -> Definition | None:
+    """Return the source of what an annotation names, or None where it cannot be found."""
+    if path is None or parsed(path.rpartition(".")[0]) is None:
+        return None
+    try:
+        return definition(path)[2]
+    except ConfigError:  # a name made at run time: the constructor will judge
+        return None

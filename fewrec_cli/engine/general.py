@@ -103,7 +103,7 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
         name: value.expand(len(user), *value.shape)
         for name, value in subset(dict(backbone.named_parameters()), loop.names).items()
     }
-    for _ in range(loop.steps):
+    for _ in range(loop.steps if support.item.shape[1] else 0):
         with torch.set_grad_enabled(graph):  # a first-order step is a constant to the outer loop
             steps = gradient(values, inputs, rows, other)
         values = {name: value - loop.step(name, steps[name]) for name, value in values.items()}

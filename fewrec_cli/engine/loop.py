@@ -46,7 +46,9 @@ def _one_task(
         with torch.enable_grad():
             at = {k: v if v.requires_grad else v.requires_grad_() for k, v in at.items()}
             loss = _loss(backbone, at, user, rows)
-            gradient = torch.autograd.grad(loss, list(at.values()), create_graph=loop.second_order)
+            gradient = torch.autograd.grad(
+                loss, list(at.values()), create_graph=loop.second_order, materialize_grads=True
+            )
         own = {
             name: value - loop.step(name, step[None])[0]
             for (name, value), step in zip(own.items(), gradient, strict=True)

@@ -1,40 +1,28 @@
 """A handful of users and items with every kind of attribute, and backbones written out by hand."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.backbone.mf import MF
-from fewrec_cli.backbone.mlp import MLP
 from fewrec_cli.core.types import Field, Interactions, Scale
 from fewrec_cli.data.base import Dataset
+from tests.composed import composed
 
 USERS, ITEMS = 8, 12
 COLD_USER, UNSEEN_ITEM = 7, 11
 """Training sees neither."""
 
-MF_WORDS: dict[str, Any] = {
-    "factors": 3,
-    "init_scale": 0.1,
-    "item_shrinkage": 5.0,
-    "id_dropout": 0.0,
-    "l2": 5.0,
-    "bias_l2": 3.0,
-    "user_l2": 2.0,
-    "side_l2": 10.0,
+SMALL: dict[str, dict[str, Any]] = {
+    "mf": {"factors": 3, "id_dropout": 0.0},
+    "mlp": {"width": 2, "hidden": [5, 4], "id_dropout": 0.0},
 }
-MLP_WORDS: dict[str, Any] = {
-    "width": 2,
-    "hidden": [5, 4],
-    "item_ids": True,
-    "id_dropout": 0.0,
-    "init_scale": 0.1,
-    "l2": 3.0,
-    "user_l2": 2.0,
-}
+"""Overrides of the yaml."""
 
 
 def small_dataset(*, fields: bool = True, implicit: bool = False) -> Dataset:
@@ -79,12 +67,23 @@ def train_rows(dataset: Dataset) -> Interactions:
     return rows.take(np.flatnonzero((rows.user != COLD_USER) & (rows.item != UNSEEN_ITEM)))
 
 
+def made(kind: str, **words: Any) -> Backbone:
+    """Return a new ``mf`` or ``mlp``, not yet prepared: the yaml's values, shrunk."""
+    found: Backbone = instantiate({**shipped(kind), **SMALL[kind], **words}, _convert_="all")
+    return found
+
+
+@cache
+def shipped(kind: str) -> dict[str, Any]:
+    """Return the yaml of a backbone."""
+    node: Any = OmegaConf.to_container(composed(f"backbone={kind}").backbone)
+    return node
+
+
 def ready(kind: str, dataset: Dataset, **words: Any) -> Backbone:
     """Return a prepared ``mf`` or ``mlp`` in float64 whose every parameter is a random number."""
     torch.manual_seed(0)
-    backbone: Backbone = (
-        MF(**{**MF_WORDS, **words}) if kind == "mf" else MLP(**{**MLP_WORDS, **words})
-    )
+    backbone = made(kind, **words)
     backbone.prepare(dataset, train_rows(dataset))
     with torch.no_grad():
         for value in backbone.parameters():

@@ -170,12 +170,14 @@ def test_a_task_without_rows_keeps_the_shared_weights_to_the_bit(kind, which, fe
             assert not torch.equal(value[0], shared[name])
 
 
-@pytest.mark.parametrize("which", ["head", "all"])
-def test_supports_of_no_rows_at_all_are_adapted_to(which) -> None:
-    made = case("mf", which, lengths=(0, 0))
-    shared = dict(made.backbone.named_parameters())
-    for name, value in adapt(made, 2, "second").values.items():
-        assert torch.equal(value, shared[name].expand_as(value))
+@backbones
+@pytest.mark.parametrize("which", SETS)
+def test_supports_of_no_rows_at_all_pass_the_outer_gradient_on(kind, which) -> None:
+    made = case(kind, which, lengths=(0, 0))
+    unadapted = outer_loss(made, TaskWeights({}))
+    gradients = made.gradients(outer_loss(made, adapt(made, 2, "second")))
+    for found, expected in zip(gradients, made.gradients(unadapted), strict=True):
+        close(found, expected)
 
 
 @pytest.mark.parametrize("order", ["first", "second"])

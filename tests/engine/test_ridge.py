@@ -1,0 +1,167 @@
+"""The closed-form solve against scikit-learn, normal equations and finite differences."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from torch import Tensor
+
+from fewrec_cli.engine import general, ridge
+from tests.engine.case import Case, case, of_task
+
+FEEDBACK = ("explicit", "mixup", "implicit")
+
+
+def penalty(made: Case, seed: int = 0) -> Tensor:
+    """Return another penalty for each column of the design."""
+    columns = len(made.backbone.head.linear_weights())
+    drawn = torch.Generator().manual_seed(seed)
+    return 0.2 + 3 * torch.rand(columns, generator=drawn, dtype=torch.float64)
+
+
+def design(made: Case, task: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that the task's last layer is fitted to, by hand: z, y - offset, weight."""
+    p = dict(made.backbone.named_parameters())
+    user, mine = int(made.user[task]), of_task(made.support, task)
+    n = int((mine.weight > 0).sum())
+    x = made.written.features(p, user, mine.item[:n])
+    if mine.partner is not None and mine.mix is not None:
+        share = mine.mix[:n, None]
+        x = share * x + (1 - share) * made.written.features(p, user, mine.partner[:n])
+    y, v = mine.rating[:n], mine.weight[:n]
+    if mine.negative is not None:
+        x = torch.cat([x, made.written.features(p, user, mine.negative[:n])])
+        y, v = torch.cat([torch.ones(n), torch.zeros(n)]), torch.cat([v, v])
+    if made.written.kind == "mf":
+        z, offset = x[:, :-1], x[:, -1]
+    else:
+        for layer in (0, 1):
+            x = x @ p[f"head.layers.{layer}.weight"].T + p[f"head.layers.{layer}.bias"]
+            x = x.clamp(min=0)
+        z, offset = x, torch.zeros(len(x))
+    z = torch.cat([z, torch.ones(len(z), 1)], 1)
+    return z.detach().numpy(), (y - offset).detach().numpy(), v.numpy()
+
+
+def solved(made: Case, precision: Tensor) -> Tensor:
+    """Return each task's last layer as one vector, ``(tasks, columns)``."""
+    values = ridge.solve(made.backbone, made.user, made.support, precision).values
+    assert set(values) == set(made.backbone.adapted_names("last"))
+    return torch.cat([value.reshape(len(made.user), -1) for value in values.values()], 1)
+
+
+def start(made: Case) -> np.ndarray:
+    parameters = dict(made.backbone.named_parameters())
+    names = made.backbone.adapted_names("last")
+    return np.concatenate([parameters[name].detach().numpy().ravel() for name in names])
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_solution_is_scikit_learn_s_around_the_shared_weights(kind, feedback) -> None:
+    """scikit-learn has one penalty: columns are divided by the square roots of theirs."""
+    made = case(kind, "last", feedback, lengths=(5, 1, 3, 40))
+    precision = penalty(made)
+    found, root = solved(made, precision).detach().numpy(), precision.sqrt().numpy()
+    for task in range(len(made.user)):
+        z, y, v = design(made, task)
+        model = Ridge(alpha=1.0, fit_intercept=False, tol=1e-14).fit(
+            z / root, y - z @ start(made), sample_weight=v
+        )
+        np.testing.assert_allclose(found[task], start(made) + model.coef_ / root, atol=1e-8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from(["mf", "mlp"]),
+    feedback=st.sampled_from(FEEDBACK),
+    lengths=st.lists(st.integers(0, 8), min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_solution_satisfies_the_normal_equations(kind, feedback, lengths, seed) -> None:
+    made = case(kind, "last", feedback, lengths, seed=seed)
+    precision = penalty(made, seed)
+    found = solved(made, precision).detach().numpy()
+    for task, length in enumerate(lengths):
+        z, y, v = design(made, task)
+        left = z.T @ np.diag(v) @ z + np.diag(precision.numpy())
+        right = z.T @ np.diag(v) @ y + precision.numpy() * start(made)
+        np.testing.assert_allclose(found[task], np.linalg.solve(left, right), atol=1e-10)
+        if length == 0:
+            np.testing.assert_array_equal(found[task], start(made))
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+def test_small_penalty_on_many_rows_is_least_squares(kind) -> None:
+    made = case(kind, "last", lengths=(60,))
+    z, y, v = design(made, 0)
+    root = np.sqrt(v)[:, None]
+    expected = z @ np.linalg.lstsq(z * root, y * root[:, 0], rcond=None)[0]
+    found = solved(made, torch.full_like(penalty(made), 1e-9)).detach().numpy()
+    np.testing.assert_allclose(z @ found[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+def test_huge_penalty_keeps_the_shared_weights_and_their_scores(kind) -> None:
+    made = case(kind, "last")
+    huge = torch.full_like(penalty(made), 1e13)
+    weights = ridge.solve(made.backbone, made.user, made.support, huge)
+    scores = general.score(made.backbone, weights, made.user, made.query.item)
+    expected = made.backbone(made.user, made.query.item)
+    torch.testing.assert_close(scores, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("column", [0, -1])
+def test_a_huge_penalty_of_one_column_keeps_that_weight_alone(column) -> None:
+    made = case("mf", "last")
+    precision = penalty(made)
+    precision[column] = 1e13
+    moved = np.abs(solved(made, precision).detach().numpy()[0] - start(made))
+    assert moved[column] < 1e-10
+    assert (np.delete(moved, column) > 1e-4).all()
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_outer_gradient_is_the_slope_along_every_learned_number(kind, feedback) -> None:
+    """Central differences in the penalties and in everything that makes features and prior."""
+    made = case(kind, "last", feedback)
+    precision = penalty(made).requires_grad_()
+    shared = [p for name, p in made.backbone.named_parameters() if name != "personal"]
+    learned = [precision, *shared]
+
+    def loss() -> Tensor:
+        weights = ridge.solve(made.backbone, made.user, made.support, precision)
+        return general.query_losses(made.backbone, weights, made.user, made.query).mean()
+
+    slopes = torch.autograd.grad(loss(), learned)
+    assert all(bool(slope.any()) for slope in slopes)
+    torch.manual_seed(3)
+    for value, slope in zip(learned, slopes, strict=True):
+        direction, step = torch.randn_like(value), 1e-6
+        with torch.no_grad():
+            value.add_(direction, alpha=step)
+            ahead = loss()
+            value.add_(direction, alpha=-2 * step)
+            behind = loss()
+            value.add_(direction, alpha=step)
+        found = float((ahead - behind) / (2 * step))
+        assert found == pytest.approx(float((slope * direction).sum()), rel=1e-5, abs=1e-8)
+
+
+def test_tasks_do_not_see_one_another() -> None:
+    made = case("mlp", "last", "mixup")
+    whole = solved(made, penalty(made))
+    for task in range(len(made.user)):
+        alone = solved(made.task(task), penalty(made))
+        torch.testing.assert_close(alone[0], whole[task], rtol=1e-10, atol=1e-10)
+
+
+def test_shared_weights_keep_every_bit() -> None:
+    made = case("mlp", "last")
+    before = {name: value.clone() for name, value in made.backbone.state_dict().items()}
+    solved(made, penalty(made)).sum().backward()
+    for name, value in made.backbone.state_dict().items():
+        assert torch.equal(value, before[name])

@@ -112,8 +112,9 @@ class MF(Backbone):
         self.personal = nn.Parameter(torch.randn(dataset.n_users, width) * self.init_scale)
         rating = (train.rating - self.rating_mean.item()) / self.rating_sd.item()
         sums = np.bincount(train.item, rating, minlength=dataset.n_items)
+        sizes = np.maximum(counts + self.item_shrinkage, 1)  # 1 where nothing was seen, not 0
         with torch.no_grad():
-            self.item[:, -1] = torch.from_numpy(sums / (counts + self.item_shrinkage)).float()
+            self.item[:, -1] = torch.from_numpy(sums / sizes).float()
             if dataset.implicit:
                 self.item[:, -1] = torch.from_numpy(_log_share(counts)).float()
             self.personal[:, -1] = 0.0

@@ -51,7 +51,7 @@ class Gradient(Adapter):
         self.which: AdaptedSet = adapted
         self.learn_lr = learn_lr
         self.shrinkage = nn.Parameter(
-            torch.tensor(shrinkage), requires_grad=learn_lr != "none" and shrinkage > 0
+            torch.tensor(float(shrinkage)), requires_grad=learn_lr != "none" and shrinkage > 0
         )
         self.engine = engine
         self.names: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class Ridge(Adapter):
 
     def prepare(self, backbone: Backbone) -> None:
         """Create λ: one number per column of the head's linear view."""
-        start = torch.full((len(backbone.head.linear_weights()),), self.factor_penalty)
+        start = torch.full((len(backbone.head.linear_weights()),), float(self.factor_penalty))
         start[-1] = self.bias_penalty
         self.log_penalty = nn.Parameter(start.log())
 

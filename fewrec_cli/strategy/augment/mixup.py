@@ -34,6 +34,6 @@ class Mixup(Augment):
 
     def _beta(self, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
         """Draw from Beta(c, c) as a ratio of two gamma variables."""
-        size = torch.full(shape, self.concentration)
+        size = torch.full(shape, float(self.concentration))
         one, two = (torch._standard_gamma(size, generator=generator) for _ in range(2))
         return one / (one + two).clamp(min=1e-12)

@@ -1,5 +1,6 @@
 """What happens beside training: progress, and keeping the weights that validate best."""
 
+import math
 import time
 
 import pytorch_lightning as pl
@@ -19,7 +20,7 @@ class BestWeights(pl.Callback):
 
     Attributes:
         step: Step of the best validation, counted within the phase.
-        loss: Its loss, or None before the first.
+        loss: Its loss, or None before the first finite one.
     """
 
     def __init__(self, patience: int) -> None:
@@ -32,7 +33,7 @@ class BestWeights(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compare the newest validation with the best."""
         loss = float(trainer.callback_metrics["val/loss"])
-        if self.loss is None or loss < self.loss - LEAST_GAIN:
+        if math.isfinite(loss) and (self.loss is None or loss < self.loss - LEAST_GAIN):
             self.loss, self.step, self._waited = loss, trainer.global_step, 0
             self._weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
             return

@@ -6,6 +6,7 @@ for one process and for many, and the position in an epoch is all there is to re
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.base import Batch, Feed
+
+REDRAWS = 30
+"""Rounds in which sampled negatives that the user knows are drawn again, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +64,25 @@ class TrainingRows:
             implicit,
         )
 
+    @cached_property
+    def known(self) -> IntArray:
+        """Every training pair as one number, user x catalogue + item, ascending, ``(n,)``."""
+        return np.sort(self.user * self.n_items + self.item)
+
     def negatives(self, user: IntArray, item: IntArray, rng: np.random.Generator) -> IntArray:
         """Draw one item per row that its user has no training row for, ``(n,)``.
 
-        Three rounds of redrawing; a user who has nearly the whole catalogue may keep a known item.
+        ``REDRAWS`` rounds; a user who has nearly the whole catalogue may keep a known item.
         """
-        known = np.sort(self.user * self.n_items + self.item)
         drawn = rng.integers(0, self.n_items, len(item))
-        for _ in range(3):
-            keys = user * self.n_items + drawn
-            place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-            clash = known[place] == keys
-            drawn[clash] = rng.integers(0, self.n_items, int(clash.sum()))
+        clash = np.arange(len(item))
+        for _ in range(REDRAWS):
+            keys = user[clash] * self.n_items + drawn[clash]
+            place = np.minimum(np.searchsorted(self.known, keys), len(self.known) - 1)
+            clash = clash[self.known[place] == keys]
+            if not len(clash):
+                break
+            drawn[clash] = rng.integers(0, self.n_items, len(clash))
         return drawn
 
 

@@ -22,6 +22,7 @@ from fewrec_cli.experiment.weights import CHECKPOINT, save_weights
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.metric.settings import ranking_metric
 from fewrec_cli.scenario.base import Episodes
+from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.scenario.episode import episode_hash
 from fewrec_cli.scenario.leak import LeakReport, check_leaks
 
@@ -87,6 +88,7 @@ def tell(world: World, reporter: Reporter) -> None:
 def draw_all(world: World) -> Drawn:
     """Draw support and query of every test task, and check that nothing leaks."""
     scenario, split = world.scenario, world.split
+    CandidateSource(world.dataset, scenario.candidates, scenario.seed)  # refuses before training
     episodes = tuple(scenario.draw(split.test, number) for number in range(scenario.draws))
     checked = [*episodes, scenario.draw(split.valid, 0)] if len(split.valid) else episodes
     leaks = check_leaks(world.dataset, split, checked)

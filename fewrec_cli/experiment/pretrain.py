@@ -1,7 +1,9 @@
 """Pretraining: one Lightning fit per phase, then the adapter's strength, on validation tasks."""
 
 import logging
+import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from torch.utils.data import DataLoader
 
+from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.engine.general import query_losses
@@ -156,8 +160,27 @@ def _trainer(
         "inference_mode": False,
         "log_every_n_steps": 1,
     }
-    trainer: pl.Trainer = make({**ours, **settings})
+    _check_devices(settings)
+    try:
+        trainer: pl.Trainer = make({**ours, **settings})
+    except InstantiationException as fault:
+        reason = str(fault.__cause__ or fault).splitlines()[0]
+        raise ConfigError(
+            f"Lightning refuses the trainer: {reason}",
+            "choose trainer=auto or cpu, or mend trainer.* (fewrec doctor lists the devices)",
+        ) from fault
     return trainer
+
+
+def _check_devices(settings: Mapping[str, Any]) -> None:
+    """Refuse more processes on the CPU than it has cores; two are always allowed."""
+    cores, devices = os.cpu_count() or 1, settings.get("devices")
+    on_cpu = settings.get("accelerator") in ("cpu", "auto") and not torch.cuda.is_available()
+    if on_cpu and isinstance(devices, int) and devices > max(cores, 2):
+        raise ConfigError(
+            f"trainer.devices={devices} asks for as many processes on {cores} CPU cores",
+            f"lower trainer.devices to {max(cores, 2)} or less",
+        )
 
 
 def _logger(cfg: DictConfig, phase: str) -> Logger | bool:
@@ -208,5 +231,6 @@ def silence_lightning() -> None:
         ".*Starting from v1\\.9\\.0, `tensorboardX` has been removed.*",
         ".*GPU available but not used.*",
         ".*Experiment logs directory .* exists and is not empty.*",
+        ".*You defined a `validation_step` but have no `val_dataloader`.*",
     ):
         warnings.filterwarnings("ignore", message=text)

@@ -50,7 +50,8 @@ class Versus:
     @property
     def better(self) -> bool:
         """Whether the model's mean is on the better side."""
-        return (self.difference < 0) == (self.metric in LOWER_IS_BETTER)
+        lower = self.metric in LOWER_IS_BETTER
+        return self.difference < 0 if lower else self.difference > 0
 
 
 def rows_of(cells: Sequence[Cell]) -> tuple[Row, ...]:

@@ -96,7 +96,7 @@ class CandidateSource:
 
     Raises:
         ConfigError: ``candidates`` is not known.
-        ScenarioError: N is larger than the catalogue.
+        ScenarioError: N is larger than the catalogue, or ``query`` would rank liked items only.
     """
 
     def __init__(self, dataset: Dataset, candidates: str, seed: int) -> None:
@@ -108,6 +108,12 @@ class CandidateSource:
                 f"scenario.candidates={candidates} asks for more items than the catalogue's "
                 f"{dataset.n_items:,}",
                 "lower N, or take scenario.candidates=catalogue",
+            )
+        if dataset.implicit and self.rule.kind == "query":
+            raise ScenarioError(
+                "scenario.candidates=query ranks liked items only, as the data has no ratings: "
+                "any order is right",
+                "add items to rank against: scenario.candidates=sampled:100, or catalogue",
             )
         rows = dataset.interactions
         self._offsets, self._rows = group(

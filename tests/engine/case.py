@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,13 @@ from tests.backbone.small import ITEMS, USERS, Written, ready, small_dataset
 
 Feedback = Literal["explicit", "mixup", "implicit"]
 RAGGED = (5, 1, 0, 3)
+SETS = ("head", "last", "bias", "all")
+FEEDBACK: tuple[Feedback, ...] = ("explicit", "mixup", "implicit")
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    """Check that two float64 results agree but for rounding."""
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
 @dataclass(frozen=True)
@@ -188,3 +196,34 @@ def stacked(case: Case, adapted: list[dict[str, Tensor]]) -> TaskWeights:
     return TaskWeights(
         {name: torch.stack([own[name] for own in adapted]) for name in case.log_rates}
     )
+
+
+def design(made: Case, task: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that the task's last layer is fitted to, by hand: z, y - offset, weight."""
+    p = dict(made.backbone.named_parameters())
+    user, mine = int(made.user[task]), of_task(made.support, task)
+    n = int((mine.weight > 0).sum())
+    x = made.written.features(p, user, mine.item[:n])
+    if mine.partner is not None and mine.mix is not None:
+        share = mine.mix[:n, None]
+        x = share * x + (1 - share) * made.written.features(p, user, mine.partner[:n])
+    y, v = mine.rating[:n], mine.weight[:n]
+    if mine.negative is not None:
+        x = torch.cat([x, made.written.features(p, user, mine.negative[:n])])
+        y, v = torch.cat([torch.ones(n), torch.zeros(n)]), torch.cat([v, v])
+    if made.written.kind == "mf":
+        z, offset = x[:, :-1], x[:, -1]
+    else:
+        for layer in (0, 1):
+            x = x @ p[f"head.layers.{layer}.weight"].T + p[f"head.layers.{layer}.bias"]
+            x = x.clamp(min=0)
+        z, offset = x, torch.zeros(len(x))
+    z = torch.cat([z, torch.ones(len(z), 1)], 1)
+    return z.detach().numpy(), (y - offset).detach().numpy(), v.numpy()
+
+
+def start(made: Case) -> np.ndarray:
+    """Return the shared last layer as one vector."""
+    parameters = dict(made.backbone.named_parameters())
+    names = made.backbone.adapted_names("last")
+    return np.concatenate([parameters[name].detach().numpy().ravel() for name in names])

@@ -11,24 +11,25 @@ from torch import Tensor, nn
 from fewrec_cli.engine import general
 from fewrec_cli.engine.base import TaskWeights
 from tests.engine.case import (
+    FEEDBACK,
+    SETS,
     Case,
     adapt_by_hand,
     case,
+    close,
     of_task,
     query_loss_by_hand,
     stacked,
     support_loss,
 )
 
-SETS = ("head", "last", "bias", "all")
 STEPS = (1, 2, 5)
-FEEDBACK = ("explicit", "mixup", "implicit")
-GRID = list(product(("mf", "mlp"), SETS, FEEDBACK, ("first", "second"), STEPS))
+GRID = [
+    one
+    for one in product(("mf", "mlp"), SETS, FEEDBACK, ("first", "second"), STEPS)
+    if one[:2] != ("mf", "last")  # the same as head
+]
 backbones = pytest.mark.parametrize("kind", ["mf", "mlp"])
-
-
-def close(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
 def adapt(made: Case, steps: int, order: str) -> TaskWeights:

@@ -6,8 +6,15 @@ import pytest
 import torch
 
 from fewrec_cli.engine import general, loop
-from tests.engine.case import adapt_by_hand, case, query_loss_by_hand, stacked
-from tests.engine.test_general import FEEDBACK, SETS, close
+from tests.engine.case import (
+    FEEDBACK,
+    SETS,
+    adapt_by_hand,
+    case,
+    close,
+    query_loss_by_hand,
+    stacked,
+)
 
 GRID = list(product(("mf", "mlp"), SETS, FEEDBACK, ("first", "second")))
 

@@ -9,9 +9,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from fewrec_cli.engine import general, ridge
-from tests.engine.case import Case, case, of_task
-
-FEEDBACK = ("explicit", "mixup", "implicit")
+from tests.engine.case import FEEDBACK, Case, case, design, start
 
 
 def penalty(made: Case, seed: int = 0) -> Tensor:
@@ -21,41 +19,11 @@ def penalty(made: Case, seed: int = 0) -> Tensor:
     return 0.2 + 3 * torch.rand(columns, generator=drawn, dtype=torch.float64)
 
 
-def design(made: Case, task: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows that the task's last layer is fitted to, by hand: z, y - offset, weight."""
-    p = dict(made.backbone.named_parameters())
-    user, mine = int(made.user[task]), of_task(made.support, task)
-    n = int((mine.weight > 0).sum())
-    x = made.written.features(p, user, mine.item[:n])
-    if mine.partner is not None and mine.mix is not None:
-        share = mine.mix[:n, None]
-        x = share * x + (1 - share) * made.written.features(p, user, mine.partner[:n])
-    y, v = mine.rating[:n], mine.weight[:n]
-    if mine.negative is not None:
-        x = torch.cat([x, made.written.features(p, user, mine.negative[:n])])
-        y, v = torch.cat([torch.ones(n), torch.zeros(n)]), torch.cat([v, v])
-    if made.written.kind == "mf":
-        z, offset = x[:, :-1], x[:, -1]
-    else:
-        for layer in (0, 1):
-            x = x @ p[f"head.layers.{layer}.weight"].T + p[f"head.layers.{layer}.bias"]
-            x = x.clamp(min=0)
-        z, offset = x, torch.zeros(len(x))
-    z = torch.cat([z, torch.ones(len(z), 1)], 1)
-    return z.detach().numpy(), (y - offset).detach().numpy(), v.numpy()
-
-
 def solved(made: Case, precision: Tensor) -> Tensor:
     """Return each task's last layer as one vector, ``(tasks, columns)``."""
     values = ridge.solve(made.backbone, made.user, made.support, precision).values
     assert set(values) == set(made.backbone.adapted_names("last"))
     return torch.cat([value.reshape(len(made.user), -1) for value in values.values()], 1)
-
-
-def start(made: Case) -> np.ndarray:
-    parameters = dict(made.backbone.named_parameters())
-    names = made.backbone.adapted_names("last")
-    return np.concatenate([parameters[name].detach().numpy().ravel() for name in names])
 
 
 @pytest.mark.parametrize("kind", ["mf", "mlp"])

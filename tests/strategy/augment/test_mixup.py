@@ -10,15 +10,17 @@ class TestMixup(AugmentContract):
     word = "mixup"
 
     def test_partners_are_rows_of_the_same_support(self) -> None:
-        for seed in range(50):
-            changed = self.changed(supports(), seed)
+        augment, drawn = self.augment(), torch.Generator().manual_seed(0)
+        for _ in range(50):
+            changed = augment(supports(), drawn)
             assert changed.partner is not None
             for task, length in enumerate(LENGTHS):
                 mine = set(supports().item[task, :length].tolist())
                 assert set(changed.partner[task, :length].tolist()) <= mine
 
     def test_every_row_of_the_support_can_be_the_partner(self) -> None:
-        partners = torch.stack([self.changed(supports(), n).partner for n in range(100)])  # type: ignore[misc]
+        augment, drawn = self.augment(), torch.Generator().manual_seed(0)
+        partners = torch.stack([augment(supports(), drawn).partner for _ in range(100)])  # type: ignore[misc]
         for task, length in enumerate(LENGTHS):
             found = set(partners[:, task, :length].flatten().tolist())
             assert found == set(supports().item[task, :length].tolist())

@@ -214,6 +214,18 @@ def test_negatives_are_never_items_of_the_user() -> None:
     assert len({key % ITEMS for key in drawn}) > ITEMS // 2  # all over the catalogue
 
 
+def test_negatives_of_a_user_with_half_the_catalogue_are_new_to_the_user() -> None:
+    half, whole = np.arange(0, 40, 2), np.arange(40)
+    user = np.repeat([0, 1], [20, 40])
+    rows = Interactions(user, np.concatenate([half, whole]), np.ones(60))
+    source = TrainingRows.of(rows, 40, 1.0, 1.0, implicit=True)
+    rng = np.random.default_rng(0)
+    drawn = source.negatives(np.zeros(5000, dtype=np.int64), np.zeros(5000, dtype=np.int64), rng)
+    assert set(drawn.tolist()) == set(range(1, 40, 2))
+    ones = np.ones(5, dtype=np.int64)
+    assert len(source.negatives(ones, ones, rng)) == 5  # nothing is new here, yet it ends
+
+
 def test_explicit_data_has_no_negatives() -> None:
     assert steps(ROWS)[0, 0].negative is None
     assert steps(TASKS)[0, 0].support.negative is None

@@ -52,7 +52,8 @@ def open_run(
 def _manifest(base: Path) -> dict[str, Any]:
     try:
         content = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+        _ = content["data"]["hash"], content["chosen"]
+    except (OSError, ValueError, KeyError, TypeError) as fault:
         raise RunFolderError(
             f"{base} holds no finished run: manifest.json is missing or unreadable",
             "give the folder of a finished run, the last line that fewrec train printed",

@@ -54,7 +54,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
         state: dict[str, Tensor] = content["state_dict"]
-    except (OSError, RuntimeError, UnpicklingError, KeyError, TypeError) as fault:
+    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as fault:
         reason = getattr(fault, "strerror", None) or "not a checkpoint of fewrec"
         raise RunFolderError(
             f"cannot load the weights {path}: {reason}",

@@ -1,21 +1,24 @@
 """Strategies as the command builds them, fed with the small hand-checked tasks, in float64."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fewrec_cli.engine.base import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.base import Strategy
+from fewrec_cli.strategy.words import ADAPTER_WORDS
 from tests.backbone.small import ITEMS, USERS
-from tests.composed import built
+from tests.composed import composed
 from tests.engine.case import Case
 
 ADAPTER = "strategy.adapter"
-PLAIN = (f"{ADAPTER}.strengths=[1]",)
 
 
 class Spy(Adapter):
@@ -31,9 +34,30 @@ class Spy(Adapter):
         return TaskWeights({"head.bias": (start + 1).expand(len(user), *start.shape)})
 
 
+def built_strategy(*words: str) -> Strategy:
+    """Return a strategy, not yet prepared.
+
+    Options are composed once for all tests; values (``strategy.x=...``) are set afterwards.
+    """
+    values = [word for word in words if word.startswith("strategy.")]
+    options = shipped(tuple(word for word in words if word not in values))
+    cfg = OmegaConf.merge({"strategy": options}, OmegaConf.from_dotlist(values))
+    node: Any = OmegaConf.to_container(cfg.strategy, resolve=True)
+    for word in ADAPTER_WORDS:
+        del node[word]  # the adapter has taken it over
+    found: Strategy = instantiate(node, _convert_="all")
+    return found
+
+
+@cache
+def shipped(options: tuple[str, ...]) -> Any:
+    """Return a strategy's yaml with its interpolations."""
+    return OmegaConf.to_container(composed(*options).strategy)
+
+
 def strategy(made: Case, *words: str) -> Strategy:
     """Return a strategy prepared for the case's backbone."""
-    found: Strategy = built("strategy", *words)
+    found = built_strategy(*words)
     found.prepare(made.backbone)
     return found.double()
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.augment.base import Augment
-from tests.composed import built
 from tests.contracts import constructor_keys
+from tests.strategy.feeding import built_strategy
 
 LENGTHS = (7, 1, 0, 4)
 
@@ -50,7 +50,7 @@ class AugmentContract:
     def augment(self, *words: str) -> Augment:
         """Return the augmentation as the command would, with some of its words changed."""
         own = [f"strategy.augment.{self.word}.{word}" for word in words]
-        strategy = built("strategy", "strategy=maml", f"strategy/augment=[{self.word}]", *own)
+        strategy = built_strategy("strategy=maml", f"strategy/augment=[{self.word}]", *own)
         (only,) = strategy.augments
         assert isinstance(only, Augment)
         return only

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from torch.utils.data import DataLoader
 
-from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.engine.general import query_losses
@@ -63,6 +63,7 @@ def pretrain(
 
     Raises:
         RunError: The loss is not finite.
+        ScenarioError: A phase trains on tasks, and no user has two interactions.
         KeyboardInterrupt: Ctrl-C.
     """
     silence_lightning()
@@ -83,6 +84,7 @@ def pretrain(
             trainer.global_rank,
             trainer.world_size,
         )
+        _tell_short(world, phase, reporter)
         total = _total_steps(trainer, len(feed))
         with reporter.stage(f"pretrain ({word})", total) as advance:
             progress.advance = advance
@@ -95,13 +97,13 @@ def pretrain(
 
 
 def validation_batches(world: World) -> list[TaskBatch]:
-    """Return the validation tasks of the first draw at every support size of the curve above 0."""
+    """Return the validation tasks of the first draw at every support size of the table above 0."""
     pool = world.split.valid
     if len(pool) == 0:
         return []
     episodes = world.scenario.draw(pool, 0)
     batches = []
-    for shots in world.scenario.curve:
+    for shots in dict.fromkeys((*world.scenario.curve, world.scenario.shots)):
         cut = LONGEST_VALIDATION_SUPPORT if shots is None else shots
         if cut == 0:
             continue
@@ -140,6 +142,21 @@ def _validation_loss(world: World, validation: list[TaskBatch]) -> float:
         total += float(query_losses(world.backbone, weights, here.user, here.query, kind).sum())
         count += len(here)
     return total / count
+
+
+def _tell_short(world: World, phase: Strategy, reporter: Reporter) -> None:
+    """Count the users who are too short for an episode; refuse to train on none."""
+    if phase.feed.kind != "tasks":
+        return
+    known, able = int(world.split.known_users.sum()), len(world.rows.people)
+    what = f"{known - able:,} of {known:,} users have one training interaction, too few to split"
+    if not able:
+        raise ScenarioError(
+            f"{phase.name} has no task to train on: {what}",
+            "give data with longer histories, or take strategy=transfer, which trains on rows",
+        )
+    if able < known:
+        reporter.say(f"short history ({known - able:,}): {what}: left out of {phase.name}")
 
 
 def _trainer(

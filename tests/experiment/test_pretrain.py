@@ -146,3 +146,41 @@ def test_a_run_without_validation_finishes(folder: Path, fewrec: "Call", quick: 
     assert manifest["tasks"]["valid"] == 0
     assert manifest["chosen"]["losses"] == {"maml": None}
     assert manifest["leaks"]["draws"] == 2
+
+
+def short_users(alone: int, others: int) -> tuple[str, ...]:
+    """Write a table of cold users, of users with one row, and of users with several."""
+    lines = [
+        f"cold{user},i{item},{1 + (user * item) % 5}" for user in range(6) for item in range(7)
+    ]
+    lines += [f"one{user},i{user % 7},{1 + user % 5}" for user in range(alone)]
+    lines += [f"more{user},i{item},{1 + item % 5}" for user in range(others) for item in range(4)]
+    Path("r.csv").write_text("\n".join(["user_id,item_id,stars", *lines]) + "\n")
+    Path("cold.txt").write_text("".join(f"cold{user}\n" for user in range(6)))
+    return (
+        *("data=table", "data.interactions=r.csv", "data.columns.rating=stars", "trainer=cpu"),
+        *("scenario.by=list", "scenario.users=cold.txt", "scenario.validation=null"),
+        *("scenario.shots=2", "scenario.query=3", "trainer.max_steps=2", "hydra.run.dir=run"),
+    )
+
+
+def test_users_too_short_for_an_episode_are_counted(folder: Path, fewrec: "Call") -> None:
+    done = fewrec("train", *short_users(alone=9, others=4))
+    assert done.code == 0
+    said = "9 of 13 users have one training interaction, too few to split: left out of maml"
+    assert said in done.err
+
+
+def test_meta_training_without_a_single_task_is_refused(folder: Path, fewrec: "Call") -> None:
+    words = short_users(alone=9, others=0)
+    done = fewrec("train", *words)
+    assert done.code == 2
+    assert "maml has no task to train on: 9 of 9 users have one" in done.told
+    assert not (folder / "run").exists()
+    assert fewrec("train", *words, "strategy=transfer").code == 0
+
+
+def test_the_headline_is_validated_even_if_the_curve_leaves_it_out() -> None:
+    _, world = prepared("scenario.curve=[0]", "scenario.shots=2")
+    (batch,) = validation_batches(world)
+    assert batch.support.weight.sum(1).max() == 2

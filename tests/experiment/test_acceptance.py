@@ -1,0 +1,71 @@
+"""What the figures must show: adaptation helps, and the best configuration beats its floors."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.experiment.conftest import Call
+
+
+def metrics_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return content
+
+
+def mean(content: dict[str, Any], row: str, shots: int | str, metric: str = "mae") -> float:
+    (found,) = [one for one in content["rows"] if (one["row"], one["shots"]) == (row, shots)]
+    value = found["metrics"][metric]["mean"]
+    assert value is not None
+    return float(value)
+
+
+def test_the_default_closes_half_of_the_distance_to_the_oracle(
+    folder: Path, fewrec: "Call"
+) -> None:
+    content = metrics_of(fewrec("train", "trainer=cpu").run)
+    floors = [
+        row["metrics"]["mae"]["mean"]
+        for row in content["rows"]
+        if row["kind"] == "floor" and row["shots"] == 5 and row["metrics"]["mae"]["mean"]
+    ]
+    best, oracle = min(floors), mean(content, "oracle", 5)
+    assert oracle < best
+    assert best - mean(content, "maml", 5) >= 0.5 * (best - oracle)
+    assert mean(content, "maml", 5) < mean(content, "maml (unadapted)", 5) - 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [("strategy=maml",), ("strategy=transfer", "strategy/adapter=ridge")], ids=" ".join
+)
+def test_adaptation_lowers_the_error_on_movielens(
+    words: tuple[str, ...], real_data: Path, folder: Path, fewrec: "Call"
+) -> None:
+    content = metrics_of(fewrec("train", "data=movielens", "trainer=cpu", *words).run)
+    name = words[0].partition("=")[2]
+    for shots in (3, 5, 10, "all"):
+        assert mean(content, name, shots) < mean(content, f"{name} (unadapted)", shots)
+
+
+@pytest.mark.slow
+def test_combined_beats_item_mean_and_user_offset_on_movielens(
+    real_data: Path, folder: Path, fewrec: "Call"
+) -> None:
+    words = ("strategy=combined", "data=movielens", "trainer=cpu")
+    content = metrics_of(fewrec("train", *words).run)
+    for shots, metric in (("all", "mae"), ("all", "ndcg@5"), (5, "mae")):
+        (one,) = [
+            each
+            for each in content["comparisons"]
+            if (each["shots"], each["metric"]) == (shots, metric)
+        ]
+        ahead = one["difference"] < 0 if metric == "mae" else one["difference"] > 0
+        assert ahead, one
+        assert one["p"] < 0.05, one
+        offset = mean(content, "item mean + user offset", shots, metric)
+        assert (one["model_mean"] < offset) == (metric == "mae")
+    for shots in (5, 10):  # reported, whatever they say
+        assert 0 < mean(content, "combined", shots, "ndcg@5") <= 1

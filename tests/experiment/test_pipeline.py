@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +13,14 @@ import torch
 from fewrec_cli.experiment import pipeline
 from fewrec_cli.experiment.evaluate import Evaluator
 from fewrec_cli.experiment.module import FewShotModule
+from tests.command import fewrec as fewrec_process
 
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call
 
 Words = tuple[str, ...]
 BARE = ("logger=none", "hydra.run.dir=run")
+SHORT = ("scenario.draws=1", "scenario.curve=[2]", "trainer.max_steps=3")
 
 
 def read(folder: Path, name: str = "metrics.json") -> dict[str, Any]:
@@ -167,7 +167,7 @@ def test_interrupted_while_writing_nothing_looks_finished(
     name: str, folder: Path, fewrec: "Call", quick: Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "replace", refusing(name, Path.replace))
-    done = fewrec("train", *quick, *BARE, "evaluation.save_predictions=true")
+    done = fewrec("train", *quick, *BARE, *SHORT, "evaluation.save_predictions=true")
     monkeypatch.undo()
     os.chdir(folder)
     assert done.code == 130
@@ -191,7 +191,7 @@ def test_interrupted_in_training_the_weights_so_far_are_kept(
         return step(self, batch, index)
 
     monkeypatch.setattr(FewShotModule, "training_step", pressed)
-    done = fewrec("train", *quick, *BARE)
+    done = fewrec("train", *quick, *BARE, *SHORT)
     assert done.code == 130
     assert "interrupted during pretraining; kept in" in done.err.splitlines()[-1]
     assert files(folder / "run") == {"config.yaml", "log.txt", "interrupted.ckpt"}
@@ -206,7 +206,7 @@ def test_interrupted_in_evaluation_the_checkpoint_stays(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Evaluator, "draw", pressed)
-    assert fewrec("train", *quick, *BARE).code == 130
+    assert fewrec("train", *quick, *BARE, *SHORT).code == 130
     assert files(folder / "run") == {"config.yaml", "log.txt", "checkpoint.ckpt"}
 
 
@@ -217,7 +217,7 @@ def test_a_failed_write_leaves_no_half_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pipeline.run, "write_tasks", full)
-    done = fewrec("train", *quick, *BARE)
+    done = fewrec("train", *quick, *BARE, *SHORT)
     assert done.code == 1
     assert "No space left on device" in done.told
     assert "metrics.json" not in files(folder / "run")
@@ -230,52 +230,34 @@ def test_resuming_is_refused_by_name(folder: Path, fewrec: "Call", quick: Words)
 
 
 def test_one_draw_has_no_sd(folder: Path, fewrec: "Call", quick: Words) -> None:
-    done = fewrec("train", *quick, *BARE, "scenario.draws=1", "trainer.max_steps=1").run
+    done = fewrec("train", *quick, *BARE, *SHORT).run
     sds = [one["sd"] for row in read(done)["rows"] for one in row["metrics"].values()]
     assert set(sds) == {None}
 
 
 @pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep over two seeds and a single run, each in a process of its own, side by side."""
-    from tests.experiment.conftest import QUICK
-
-    where = tmp_path_factory.mktemp("processes")
-    lines = (
-        ("-m", "seed=0,1", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}"),
-        ("seed=0", "hydra.run.dir=single"),
-    )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "fewrec_cli", "train", *QUICK, "logger=none", *words],
-            cwd=where,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for words in lines
-    ]
-    for process in started:
-        _, err = process.communicate(timeout=240)
-        assert process.returncode == 0, err
-    return where
+def sweep(tmp_path_factory: pytest.TempPathFactory, quick: Words) -> Path:
+    """A sweep over two seeds, in a process of its own."""
+    where = tmp_path_factory.mktemp("process")
+    words = ["-m", "seed=0,1", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=${hydra.job.num}"]
+    done = fewrec_process(["train", *quick, "logger=none", *words], where)
+    assert done.returncode == 0, done.stderr
+    return where / "sweep"
 
 
-def test_the_same_command_and_seed_give_the_same_figures(processes: Path) -> None:
-    first, again = processes / "sweep" / "0", processes / "single"
-    assert without_times(first) == without_times(again)
-    assert (first / "episodes.parquet").read_bytes() == (again / "episodes.parquet").read_bytes()
+def test_the_same_command_and_seed_give_the_same_figures(sweep: Path, finished: Path) -> None:
+    assert without_times(sweep / "0") == without_times(finished)
+    episodes = [(run / "episodes.parquet").read_bytes() for run in (sweep / "0", finished)]
+    assert episodes[0] == episodes[1]
 
 
-def test_another_seed_gives_other_figures_on_the_same_tasks(processes: Path) -> None:
-    first, other = (without_times(processes / "sweep" / seed) for seed in ("0", "1"))
+def test_another_seed_gives_other_figures_on_the_same_tasks(sweep: Path) -> None:
+    first, other = (without_times(sweep / seed) for seed in ("0", "1"))
     by_row = [
         {(row["row"], row["shots"]): row["metrics"]["mae"]["mean"] for row in one["rows"]}
         for one in (first, other)
     ]
     assert by_row[0]["maml", 2] != by_row[1]["maml", 2]
     assert by_row[0]["item mean", 2] == by_row[1]["item mean", 2]
-    hashes = {
-        read(processes / "sweep" / seed, "manifest.json")["episodes"]["hash"] for seed in "01"
-    }
+    hashes = {read(sweep / seed, "manifest.json")["episodes"]["hash"] for seed in "01"}
     assert len(hashes) == 1

@@ -78,3 +78,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "run"
     words = ("evaluation.save_predictions=true", f"hydra.run.dir={folder}")
     return call("train", *QUICK, *words).run
+
+
+@pytest.fixture
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figure out, half of the time of a short run."""
+    monkeypatch.setattr("fewrec_cli.experiment.pipeline.shot_curve", lambda *_: None)

@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call
 
+pytestmark = pytest.mark.usefixtures("no_figure")
 TABLE = ("data=table", "data.interactions=r.csv")
 COLUMNS = ("data.columns.rating=stars", "data.columns.timestamp=when")
 NO_ZIP = "ml-100k.zip is not a whole zip archive"

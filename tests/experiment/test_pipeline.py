@@ -48,6 +48,7 @@ SCENARIOS = {
 }
 
 
+@pytest.mark.usefixtures("no_figure")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_scenario_runs_and_leaks_nothing(
     scenario: str, folder: Path, fewrec: "Call", quick: Words
@@ -85,6 +86,7 @@ def implicit(clicks: Path) -> Words:
     )
 
 
+@pytest.mark.usefixtures("no_figure")
 @pytest.mark.parametrize(
     "words",
     [
@@ -109,6 +111,7 @@ def test_implicit_data_runs_end_to_end(
         assert 0 < row["metrics"]["auc_user"]["mean"] < 1
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_pairwise_training_learns_what_a_group_likes(
     clicks: Path, folder: Path, fewrec: "Call"
 ) -> None:
@@ -229,6 +232,7 @@ def test_resuming_is_refused_by_name(folder: Path, fewrec: "Call", quick: Words)
     assert "resume=auto" in done.told
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_one_draw_has_no_sd(folder: Path, fewrec: "Call", quick: Words) -> None:
     done = fewrec("train", *quick, *BARE, *SHORT).run
     sds = [one["sd"] for row in read(done)["rows"] for one in row["metrics"].values()]

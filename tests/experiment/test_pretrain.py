@@ -16,6 +16,7 @@ from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call
 
+pytestmark = pytest.mark.usefixtures("no_figure")
 Words = tuple[str, ...]
 QUIET = Reporter(quiet=True)
 

@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call, Outcome
 
+pytestmark = pytest.mark.usefixtures("no_figure")
+
 
 def rows(folder: Path) -> dict[tuple[str, Any], dict[str, Any]]:
     content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -183,6 +183,15 @@ class Backbone(nn.Module, ABC):
             self.rating_sd.fill_(max(float(train.rating.std()), 1e-3))
 
 
+PAIRWISE_CURVATURE = 0.125
+"""Curvature of the pairwise loss at 0 (1/4) against that of the squared error (2)."""
+
+
+def row_worth(*, implicit: bool) -> float:
+    """Return what one row of penalty weighs, so that it holds ids back alike under either loss."""
+    return PAIRWISE_CURVATURE if implicit else 1.0
+
+
 def subset(parameters: Mapping[str, Tensor], names: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the named parameters, in the order of ``names``."""
     return {name: parameters[name] for name in names}

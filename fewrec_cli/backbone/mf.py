@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec, row_worth
 from fewrec_cli.backbone.side import SideEmbedding, rows_of
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
@@ -102,6 +102,7 @@ class MF(Backbone):
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
         """Build the tables; item biases start at the shrunken mean of their training ratings."""
         self.set_standard(train, implicit=dataset.implicit)
+        self.worth = row_worth(implicit=dataset.implicit)
         width = self.factors + 1
         counts = np.bincount(train.item, minlength=dataset.n_items)
         self.register_buffer("known", torch.from_numpy(counts > 0).float())
@@ -143,12 +144,12 @@ class MF(Backbone):
         share = weight / functional.embedding(item, self.count[:, None])[..., 0]
         tables = self.item_side.table.square().sum() + self.user_side.table.square().sum()
         ids = (share * size).sum() / weight.sum().clamp(min=1)
-        return ids + self.side_l2 * tables / self.n_rows
+        return self.worth * (ids + self.side_l2 * tables / self.n_rows)
 
     def personal_penalty(self, user: Tensor) -> Tensor:
         """Penalise the squared personal factors and bias of the rows' users, each once per user."""
         size = functional.embedding(user, self.personal).square().sum(-1)
-        return self.user_l2 * (size / self.user_count[user]).mean()
+        return self.worth * self.user_l2 * (size / self.user_count[user]).mean()
 
 
 def _log_share(counts: np.ndarray) -> np.ndarray:

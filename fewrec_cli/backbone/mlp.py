@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec, row_worth
 from fewrec_cli.backbone.side import SideEmbedding, rows_of
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
@@ -110,6 +110,7 @@ class MLP(Backbone):
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
         """Build the tables and a network of the width that the attributes give."""
         self.set_standard(train, implicit=dataset.implicit)
+        self.worth = row_worth(implicit=dataset.implicit)
         counts = np.bincount(train.item, minlength=dataset.n_items)
         known = torch.from_numpy(counts > 0).float() * float(self.item_ids)
         self.register_buffer("known", known)
@@ -142,9 +143,9 @@ class MLP(Backbone):
         """Penalise the squared id embeddings of the rows' items, each once per item."""
         size = functional.embedding(item, self.item).square().sum(-1)
         share = weight / functional.embedding(item, self.count[:, None])[..., 0]
-        return self.l2 * (share * size).sum() / weight.sum().clamp(min=1)
+        return self.worth * self.l2 * (share * size).sum() / weight.sum().clamp(min=1)
 
     def personal_penalty(self, user: Tensor) -> Tensor:
         """Penalise the squared personal embedding of the rows' users, each once per user."""
         size = functional.embedding(user, self.personal).square().sum(-1)
-        return self.user_l2 * (size / self.user_count[user]).mean()
+        return self.worth * self.user_l2 * (size / self.user_count[user]).mean()

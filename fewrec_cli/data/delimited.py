@@ -15,6 +15,7 @@ from fewrec_cli.data.layout import Columns, Layout, Rules
 from fewrec_cli.data.rating import Coded, Ratings, broken_rows
 
 LONGEST_ROW = 1 << 26
+LONGEST_LINE = 1_000_000
 BOM = b"\xef\xbb\xbf"
 SEPARATORS = ("\t", ",", ";", "|", "::")
 STAND_IN = "\x1f"
@@ -101,7 +102,25 @@ def load_text(file: DataFile, layout: Layout, reporter: Reporter) -> Text:
         ) from fault
     if not data.strip():
         raise DataError(f"{file.label} is empty", "fetch or write it again")
+    _refuse_long_lines(file.label, data)
     return Text(file.label, data, layout)
+
+
+def _refuse_long_lines(label: str, data: bytes) -> None:
+    """Refuse a line of a million characters: a lost line break or quote, never an id or a title."""
+    if len(data) < LONGEST_LINE:
+        return
+    breaks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    edges = np.concatenate([[-1], breaks, [len(data)]])
+    lengths = np.diff(edges) - 1
+    if lengths.max() < LONGEST_LINE:
+        return
+    line = int(np.argmax(lengths >= LONGEST_LINE))
+    raise DataError(
+        f"{label} line {line + 1} has {lengths[line]:,} characters, a field of it far too long",
+        f"mend that line; at most {LONGEST_LINE - 1:,} characters are read, line breaks and "
+        "quotes may be missing",
+    )
 
 
 def guess_layout(file: DataFile, separator: str | None, encoding: str) -> Layout:

@@ -42,6 +42,12 @@ def between(low: float, high: float, *words: object) -> Callable[[object], bool]
     return lambda value: value in words or (_number(value) and low < value < high)  # type: ignore[operator]
 
 
+def share(value: object) -> bool:
+    """Numbers from 0 to 1, both included."""
+    return _number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
+PENALTY = "in rows, e.g. 5"
 WHOLE = "give a whole number"
 SHARE = "give a share such as 0.2"
 RANGES = {
@@ -63,6 +69,33 @@ RANGES = {
     "strategy.inner_steps": Range(at_least(0), "0 or more", "0 scores unadapted"),
     "strategy.outer_lr": Range(above(0), "greater than 0", "0.01 is a usual step"),
     "strategy.epochs": Range(at_least(0), "0 or more", WHOLE),
+    "strategy.augment_weight": Range(at_least(0), "0 or more", "0 switches the copies off"),
+    "strategy.patience": Range(at_least(1), "1 or more", WHOLE),
+    "strategy.rows_per_step": Range(at_least(1), "1 or more", WHOLE),
+    "strategy.tasks_per_step": Range(at_least(1), "1 or more", WHOLE),
+    "strategy.support": Range(at_least(1), "1 or more", "as in [1,64]", each=True),
+    "strategy.query": Range(at_least(1), "1 or more", WHOLE),
+    "strategy.adapter.inner_lr": Range(above(0), "greater than 0", "0.1 is a usual step"),
+    "strategy.adapter.inner_steps": Range(at_least(0), "0 or more", "0 scores unadapted"),
+    "strategy.adapter.shrinkage": Range(at_least(0), "0 or more", "0 is plain MAML"),
+    "strategy.adapter.factor_penalty": Range(above(0), "greater than 0", "in rows, e.g. 10"),
+    "strategy.adapter.bias_penalty": Range(above(0), "greater than 0", "in rows, e.g. 3"),
+    "strategy.adapter.strengths": Range(
+        above(0), "greater than 0", "as in [0.5,1,2]; [1] keeps what was trained", each=True
+    ),
+    "strategy.augment.noise.sd": Range(at_least(0), "0 or more", "0.3 is a usual noise"),
+    "strategy.augment.scale.spread": Range(at_least(0), "0 or more", SHARE),
+    "strategy.augment.mixup.concentration": Range(above(0), "greater than 0", "0.4 is usual"),
+    "strategy.augment.drop.probability": Range(share, "from 0 to 1", SHARE),
+    "backbone.factors": Range(at_least(1), "1 or more", WHOLE),
+    "backbone.width": Range(at_least(1), "1 or more", WHOLE),
+    "backbone.hidden": Range(at_least(1), "1 or more", "as in [64,64]", each=True),
+    "backbone.id_dropout": Range(share, "from 0 to 1", SHARE),
+    "backbone.l2": Range(at_least(0), "0 or more", PENALTY),
+    "backbone.bias_l2": Range(at_least(0), "0 or more", PENALTY),
+    "backbone.user_l2": Range(at_least(0), "0 or more", PENALTY),
+    "backbone.side_l2": Range(at_least(0), "0 or more", PENALTY),
+    "backbone.item_shrinkage": Range(at_least(0), "0 or more", PENALTY),
     "trainer.max_epochs": Range(at_least(-1, None), "-1 (no limit) or more", WHOLE),
     "trainer.max_steps": Range(at_least(-1), "-1 (no limit) or more", WHOLE),
 }

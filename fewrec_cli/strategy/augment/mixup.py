@@ -7,7 +7,7 @@ from fewrec_cli.strategy.augment.base import Augment
 
 
 class Mixup(Augment):
-    """Mixes each row with another of its task, features and rating alike.
+    """Mixes each row with one of its task drawn at random, features and rating alike.
 
     Args:
         concentration: Parameter of the Beta distribution of the mixing share, > 0.

@@ -151,7 +151,7 @@ DATA = {
     "a field of a million characters": (
         with_line(f"u1,i39,{'x' * 1_000_000},5"),
         (*TABLE, *COLUMNS),
-        "r.csv line 12: rating 'xxx",
+        "r.csv line 12 has 1,000,009 characters",
     ),
     "a folder": (folder_in_its_place, TABLE, "is a folder, not a file"),
 }

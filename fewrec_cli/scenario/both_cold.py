@@ -125,7 +125,7 @@ def _set_aside(dataset: Dataset, users: Groups, items: Groups) -> Note:
     )
     total = int((~used).sum())
     text = (
-        f"{total:,} of {len(user):,} rows are in no part: {cold_user:,} of cold users on warm "
+        f"of {len(user):,} rows, in no part: {cold_user:,} of cold users on warm "
         f"items, {cold_item:,} of warm users on cold items, "
         f"{total - cold_user - cold_item:,} that mix in a validation user or item"
     )

@@ -141,7 +141,7 @@ class CandidateSource:
         if not short:
             return None
         text = (
-            f"{short:,} of {len(episodes):,} tasks have fewer than {self.rule.negatives} items "
+            f"of {len(episodes):,} tasks have fewer than {self.rule.negatives} items "
             "without a row of the user: ranked with what there is"
         )
         return Note("candidates", short, text)

@@ -154,9 +154,10 @@ class ColdChoice:
 
     def _years(self, dataset: Dataset) -> IntArray:
         if dataset.item_year is None:
+            others = f"choose scenario.{self.key}=fraction or scenario.{self.key}=list"
             raise ScenarioError(
                 f"scenario.{self.key}=year needs years of release, and {dataset.name} has none",
-                f"choose scenario.{self.key}=fraction or scenario.{self.key}=list",
+                f"{_year_column(dataset)}{others}",
             )
         return dataset.item_year
 
@@ -193,11 +194,22 @@ class ColdChoice:
     def _notes(self, cold: BoolArray, valid: BoolArray, active: int, how: str) -> tuple[Note, ...]:
         n_cold, n_valid = int(cold.sum()), int(valid.sum())
         of = f"of {active:,} {self.side}s"
-        chosen = Note(f"cold {self.side}s", n_cold, f"{n_cold:,} {of} are cold ({how})")
+        chosen = Note(f"cold {self.side}s", n_cold, f"{of} ({how})")
         if not n_valid:
             return (chosen,)
-        held = f"{n_valid:,} further {of} are held out for validation"
+        held = f"{of}, held out for validation"
         return (chosen, Note(f"validation {self.side}s", n_valid, held))
+
+
+def _year_column(dataset: Dataset) -> str:
+    """Return the advice to name a table's column of years, empty for data of another kind."""
+    if not dataset.name.startswith("table-"):
+        return ""
+    names = [note.subject for note in dataset.notes]
+    names += [field.name for field in dataset.item_fields]
+    near = sorted({name for name in names if "year" in name.lower()}, key=len)
+    column = near[0] if near else "COLUMN"
+    return f"name the column of data.items with data.columns.year={column}, or "
 
 
 def read_ids(path: Path, key: str) -> tuple[frozenset[str], str]:

@@ -122,21 +122,45 @@ def _keep(
         notes.append(_short_note(pool, rules, words, int(short.sum())))
     if long.any():
         limit = f"more than {rules.max_interactions} {words.rows} (scenario.max_interactions)"
-        text = f"{long.sum():,} {words.of(pool)} have {limit}: dropped"
+        text = f"{words.of(pool)} have {limit}: dropped"
         notes.append(Note("long history", int(long.sum()), text))
     kept = select_tasks(pool, ~(short | long))
     if not len(kept):
         raise _no_task(pool, rules, words)
-    notes.append(Note(f"{name} tasks", len(kept), f"{len(kept):,} {name} tasks"))
-    return kept, notes
+    notes.append(
+        Note(f"{name} tasks", len(kept), f"of {len(pool):,} users with {name} {words.rows}")
+    )
+    return kept, [*notes, *_support_notes(kept, rules, name)]
+
+
+def _support_notes(
+    pool: TaskPool, rules: TaskRules, name: Literal["test", "validation"]
+) -> list[Note]:
+    """Count the tasks with less support than asked for; the curve is drawn of test tasks alone."""
+    support = np.diff(pool.offsets) - rules.query
+    notes = []
+    short = 0 if rules.shots == "all" else int((support < rules.shots).sum())
+    if short:
+        text = f"of {len(pool):,} {name} tasks have fewer than {rules.shots} support rows"
+        text += f" at shots={rules.shots}; they use what they have"
+        notes.append(Note("short support", short, text))
+    sizes = {shots for shots in rules.curve if shots not in ("all", rules.shots)}
+    points = [(int((support < size).sum()), size) for size in sorted(sizes)]
+    reached = [f"{count:,} at {size} shots" for count, size in points if count]
+    if reached and name == "test":
+        text = f"of {len(pool):,} test tasks have fewer support rows ({', '.join(reached)}); "
+        text += "they use what they have"
+        notes.append(Note("short curve", max(count for count, _ in points), text))
+    return notes
 
 
 def _short_note(pool: TaskPool, rules: TaskRules, words: _Words, short: int) -> Note:
     """Count the short tasks, or refuse them where ``short_history=error``."""
-    what = f"{short:,} {words.of(pool)} have fewer than {rules.needed} {words.rows}, {rules.reason}"
+    what = f"{words.of(pool)} have fewer than {rules.needed} {words.rows}, {rules.reason}"
     if rules.short_history == "error":
         raise ScenarioError(
-            what, "lower scenario.shots, or drop them with scenario.short_history=drop"
+            f"{short:,} {what}",
+            "lower scenario.shots, or drop them with scenario.short_history=drop",
         )
     return Note("short history", short, f"{what}: dropped")
 

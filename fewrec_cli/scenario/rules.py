@@ -81,13 +81,14 @@ class TaskRules:
     def _bound_faults(self) -> list[FewrecError]:
         low, high = self.min_interactions, self.max_interactions
         found: list[FewrecError] = []
-        if low is not None and low < self.query:
+        least = self.query if self.shots == 0 else self.query + 1
+        if low is not None and low < least:
+            lack = "fewer rows than" if low < self.query else "no support row besides"
             found.append(
                 ConfigError(
-                    f"scenario.min_interactions={low} leaves tasks with fewer rows than "
+                    f"scenario.min_interactions={low} leaves tasks with {lack} "
                     f"scenario.query={self.query}",
-                    f"raise scenario.min_interactions to {self.query} or more, "
-                    "or lower scenario.query",
+                    f"raise scenario.min_interactions to {least} or more, or lower scenario.query",
                 )
             )
         if high is not None and not found and high < self._lowest():

@@ -75,7 +75,7 @@ class Warm(Scenario):
         test, valid = np.flatnonzero(part == 2), np.flatnonzero(part == 1)
         total = len(dataset.interactions)
         text = (
-            f"{len(test):,} of {total:,} rows are held out for tasks and {len(valid):,} for "
+            f"of {total:,} rows: {len(test):,} for test tasks and {len(valid):,} for "
             f"validation tasks (fraction {self.fraction} of each user, seed {self.seed})"
         )
         cut = Cut(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fewrec_cli.core.errors import ScenarioError
-from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.base import Dataset, Note
 from tests.scenario.contract import SMALL, ScenarioContract, made, pairs, shipped
 
 
@@ -62,6 +62,18 @@ def test_items_of_unknown_year_are_warm_and_counted() -> None:
 def test_by_year_needs_years() -> None:
     with pytest.raises(ScenarioError, match="needs years of release, and made has none"):
         shipped("item_cold", by="year").split(replace(made(), item_year=None))
+
+
+@pytest.mark.parametrize(
+    ("notes", "column"), [((Note("Year made", 9, "numeric"),), "Year made"), ((), "COLUMN")]
+)
+def test_by_year_on_a_table_names_the_column_to_declare(
+    notes: tuple[Note, ...], column: str
+) -> None:
+    table = replace(made(), item_year=None, name="table-films", notes=notes)
+    with pytest.raises(ScenarioError) as caught:
+        shipped("item_cold", by="year").split(table)
+    assert f"data.columns.year={column}, or choose" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("year", "words"), [(2500, "no item of 24"), (1000, "no item is left")])

@@ -24,7 +24,7 @@ def test_all_rows_of_a_cold_user_are_in_the_task_and_none_in_training() -> None:
 def test_a_fifth_is_cold_and_a_tenth_validates_as_shipped() -> None:
     notes = shipped("user_cold").split(made()).notes
     assert [note.count for note in notes[:2]] == [6, 3]
-    assert notes[0].text == "6 of 30 users are cold (fraction 0.2, seed 0)"
+    assert notes[0].text == "of 30 users (fraction 0.2, seed 0)"
 
 
 def test_validation_leaves_the_cold_users_as_they_are() -> None:

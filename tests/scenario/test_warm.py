@@ -9,7 +9,7 @@ class TestWarm(ScenarioContract):
 
 def test_the_same_share_of_every_user_is_held_out() -> None:
     dataset = made()
-    split = shipped("warm", **{**SMALL, "min_interactions": 2}).split(dataset)
+    split = shipped("warm", **{**SMALL, "min_interactions": 3}).split(dataset)
     counts = dataset.rows_per_user()
     np.testing.assert_array_equal(
         np.diff(split.test.offsets), np.floor(0.3 * counts + 1e-9)[split.test.user]

@@ -16,7 +16,13 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset, DataSource, Note
 from fewrec_cli.data.duplicate import Duplicates
 from fewrec_cli.data.field import categorical, multi, numeric
-from fewrec_cli.data.files import DataFile, describe_places, first_place, source_file
+from fewrec_cli.data.files import (
+    DataFile,
+    describe_places,
+    first_place,
+    place_found,
+    source_file,
+)
 from fewrec_cli.data.layout import Rules
 from fewrec_cli.data.prepare import Described, Missing, Origin, SideTable, align, assemble, index
 from fewrec_cli.data.rating import Coded, Ratings, broken_rows
@@ -80,7 +86,7 @@ class Amazon(DataSource):
                 "fetch the category and name its folder with data.root=FOLDER",
             )
         word, reviews = hit
-        notes = [Note("files", 1, f"read from {reviews.name} in {word}")]
+        notes = [Note("files", 1, f"read from {reviews.name} in {place_found(self.root, word)}")]
         ratings = _read_reviews(DataFile(reviews), Rules(scale), reporter)
         indexed = index(ratings, self.duplicates)
         sources = [source_file(reviews)]
@@ -191,7 +197,10 @@ def _lines(label: str, data: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
         try:
             record = json.loads(raw)
         except ValueError as fault:
-            raise DataError(f"{label} line {line}: not JSON ({fault})", "fetch it again") from fault
+            where = f", character {fault.colno}" if isinstance(fault, json.JSONDecodeError) else ""
+            raise DataError(
+                f"{label} line {line}{where}: not JSON", "correct the line, or fetch the file again"
+            ) from fault
         if not isinstance(record, dict):
             raise DataError(f"{label} line {line}: not a JSON object", "fetch it again")
         yield line, record

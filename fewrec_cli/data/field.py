@@ -60,7 +60,7 @@ def numeric(name: str, numbers: FloatArray) -> tuple[Field | None, Note]:
     mean = float(numbers[known].mean()) if count else 0.0
     spread = float(numbers[known].std()) if count else 0.0
     if not spread > 0 or not np.isfinite(spread):
-        return None, Note(name, count, f"left out: {count:,} known numbers, all equal or too large")
+        return None, Note(name, count, "left out: known numbers, all equal or too large")
     offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
     weight = (numbers[known] - mean) / spread
     field = Field(name, "numeric", (name,), offsets, np.zeros(count, np.int64), weight)

@@ -158,15 +158,41 @@ def describe_places(root: str | None) -> str:
 
 
 def first_place(root: str | None, look: Callable[[Path], T | None]) -> tuple[str, T] | None:
-    """Return what ``look`` finds in the first place that has it, with the place's word."""
+    """Return what ``look`` finds in the first place that has it, with the place's word.
+
+    Raises:
+        DataError: ``data.root`` or FEWREC_DATA, when its turn comes, names no folder.
+    """
     for word, place in places(root).items():
         with open_faults(str(place)):
-            if place.is_file():
-                raise DataError(f"{word}={place} is a file", "name the folder that holds it")
+            _refuse_no_folder(word, place)
             found = look(place)
         if found is not None:
             return word, found
     return None
+
+
+def _refuse_no_folder(word: str, place: Path) -> None:
+    """Refuse a named place that is no folder; ``data/`` is a default and need not be there."""
+    if place.is_file():
+        raise DataError(f"{word}={place} is a file", "name the folder that holds it")
+    if word == "data/" or place.is_dir():
+        return
+    remedy = "name the folder that holds the data, or create it first"
+    if word == "FEWREC_DATA":
+        remedy = "set FEWREC_DATA to the folder that holds the data, or unset it"
+    raise DataError(f"{word}={place} is no folder", remedy)
+
+
+def place_found(root: str | None, word: str) -> str:
+    """Return the place where something was found, and that it was not where it was asked for.
+
+    Example:
+        >>> place_found("mine", "FEWREC_DATA")
+        'FEWREC_DATA, as data.root has no such file'
+    """
+    missed = root is not None and word != "data.root"
+    return f"{word}, as data.root has no such file" if missed else word
 
 
 def find(wanted: Wanted, root: str | None) -> Found | None:
@@ -181,7 +207,8 @@ def find(wanted: Wanted, root: str | None) -> Found | None:
     word, files = hit
     where = next(iter(files.values())).path
     where = where if len({file.path for file in files.values()}) == 1 else where.parent
-    return Found(files, Note("files", len(files), f"read from {where.name} in {word}"))
+    text = f"read from {where.name} in {place_found(root, word)}"
+    return Found(files, Note("files", len(files), text))
 
 
 def require(wanted: Wanted, root: str | None, remedy: str) -> Found:

@@ -40,7 +40,7 @@ PRODUCTS = (
 
 def write(folder: Path, reviews: tuple[str, ...] = REVIEWS, *, meta: bool = True) -> str:
     """Write a category of two files."""
-    lines = "\n".join(reviews).encode()
+    lines = "\n".join(reviews).encode(errors="surrogateescape")
     (folder / "Cards_5.json.gz").write_bytes(gzip.compress(lines))
     if meta:
         lines = "\n".join(map(json.dumps, PRODUCTS)).encode()
@@ -82,7 +82,9 @@ def test_unpacked_reviews_are_the_same(tmp_path: Path) -> None:
 
 
 BAD = {
-    "not json": ("{oops", "line 5: not JSON"),
+    "not json": ("{oops", "line 5, character 2: not JSON"),
+    "cut short": (REVIEWS[0][:-9], "line 5, character"),
+    "odd bytes": ('{"asin": "\udcff"}', "line 5: not JSON"),
     "a list": ("[1]", "line 5: not a JSON object"),
     "no user": (review("", "B1", 5, 1), "line 5: no reviewerID"),
     "null item": ('{"reviewerID": "A", "asin": null, "overall": 5}', "line 5: no asin"),
@@ -98,6 +100,13 @@ BAD = {
 def test_faulty_line_is_named(tmp_path: Path, line: str, problem: str) -> None:
     root = write(tmp_path, (*REVIEWS, line))
     refused(f"Cards_5.json.gz {problem}", "amazon", category="Cards", root=root)
+
+
+def test_faulty_line_of_metadata_is_named(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (tmp_path / "meta_Cards.json.gz").write_bytes(gzip.compress(b'{"asin": "B1"}\n{"asin" "B2"}'))
+    problem = "meta_Cards.json.gz line 2, character 9: not JSON"
+    refused(problem, "amazon", category="Cards", root=root)
 
 
 def test_broken_and_missing_files_are_refused(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_archive_is_the_same_and_faults_are_named(tmp_path: Path) -> None:
     assert load("anime", root=str(tmp_path / "b")).hash == loose.hash
     write(tmp_path / "a", {"rating.csv": FILES["rating.csv"] + "1,8,0\n"})
     refused("rating.csv line 7: rating 0 is not on the scale", "anime", root=str(tmp_path / "a"))
+    (tmp_path / "c").mkdir()
     refused("not found", "anime", root=str(tmp_path / "c"))
 
 

@@ -53,6 +53,7 @@ def test_archive_is_the_same_and_absence_is_told(tmp_path: Path) -> None:
     loose = load("bookcrossing", root=str(write(tmp_path / "a", FILES)))
     pack(tmp_path / "b" / "BX-CSV-Dump.zip", FILES)
     assert load("bookcrossing", root=str(tmp_path / "b")).hash == loose.hash
+    (tmp_path / "c").mkdir()
     fault = refused("Book-Crossing not found", "bookcrossing", root=str(tmp_path / "c"))
     assert "BX-CSV-Dump.zip" in fault.remedy
 

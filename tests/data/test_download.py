@@ -120,11 +120,13 @@ def test_without_a_network_two_lines_say_what_to_fetch_and_where_to_put_it(
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("FEWREC_DATA", "shared")
+    for name in ("shared", "own"):
+        (folder / name).mkdir()
     fault = refused("failed: no connection", "movielens", url=url, root="own")
     assert fault.remedy == (
         f"fetch {url}/ml-100k.zip and put it into data.root=own, FEWREC_DATA=shared or data/"
     )
-    assert not (folder / "own").exists()
+    assert list((folder / "own").iterdir()) == []
 
 
 def test_silent_server_is_given_up_in_time() -> None:

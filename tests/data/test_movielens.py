@@ -105,6 +105,18 @@ def test_archive_and_folder_give_the_same_hash(tmp_path: Path) -> None:
     assert [s.name for s in found[1].sources] == ["ml-100k.zip"]
 
 
+def test_named_place_that_is_no_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "data" / "ml-100k", ML_100K)
+    refused("data.root=/nope is no folder", "movielens", root="/nope")
+    refused("data.root=/nope is no folder", "amazon", root="/nope")
+    monkeypatch.setenv("FEWREC_DATA", "/nope")
+    fault = refused("FEWREC_DATA=/nope is no folder", "movielens")
+    assert "put it into" not in fault.remedy
+    assert load("movielens", root=str(tmp_path / "data")).n_users == 2
+
+
 def test_hash_depends_on_a_rating_the_scale_and_an_attribute(tmp_path: Path) -> None:
     write(tmp_path / "ml-100k", ML_100K)
     hashes = {load("movielens", root=str(tmp_path)).hash}
@@ -121,6 +133,11 @@ def test_places_are_tried_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write(tmp_path / "shared" / "ml-100k", ML_100K)
     monkeypatch.setenv("FEWREC_DATA", str(tmp_path / "shared"))
     assert counted(load("movielens"), "files") == {"read from ml-100k in FEWREC_DATA": 3}
+    (tmp_path / "own").mkdir()
+    elsewhere = load("movielens", root=str(tmp_path / "own"))
+    assert counted(elsewhere, "files") == {
+        "read from ml-100k in FEWREC_DATA, as data.root has no such file": 3
+    }
     write(tmp_path / "own" / "ml-100k", ML_100K)
     own = load("movielens", root=str(tmp_path / "own"))
     assert counted(own, "files") == {"read from ml-100k in data.root": 3}
@@ -273,6 +290,7 @@ def test_words_out_of_range_are_refused(tmp_path: Path) -> None:
     for keys in ({"positive": 6}, {"positive": 0.5}, {"missing": "drop"}, {"zip_prefix": -1}):
         refused(f"data.{next(iter(keys))}=", "movielens", root=str(tmp_path), **keys)
     refused("is a file", "movielens", root=str(tmp_path / "ml-100k" / "u.data"))
+    (tmp_path / "none").mkdir()
     refused("data.timeout=0", "movielens", root=str(tmp_path / "none"), timeout=0)
 
 

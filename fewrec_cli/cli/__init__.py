@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, Interrupted
 
+CLOSED_PIPE = 141  # what other tools end with: 128 + SIGPIPE
 FLAGS = ("--help", "--version", "--debug")
 
 
@@ -16,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``fewrec``; those of the process by default.
 
     Returns:
-        The exit code: 0, 1 for a failed run, 2 for a mistake, 130 when interrupted.
+        The exit code: 0, 1 for a failed run, 2 for a mistake, 130 when interrupted, 141 when the
+        reader of our stdout has gone.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # `fewrec list | head` closes our stdout; that is no fault
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return CLOSED_PIPE
     except Exception as fault:  # noqa: BLE001 -- the last wall before the user's terminal
         if debug:
             _trace()

@@ -7,9 +7,10 @@ and while a job runs the line stands as a child process needs it.
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,17 +19,34 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, read_write
 
 from fewrec_cli.cli.commands import BY_NAME, load
+from fewrec_cli.cli.ending import forget, interrupted, refused_or_stopped
+from fewrec_cli.cli.unwrap import unwrapped
 from fewrec_cli.cli.words import Line, take_apart
-from fewrec_cli.core.errors import FewrecError, Interrupted, RunFolderError
+from fewrec_cli.core.errors import RunFolderError
 
 if TYPE_CHECKING:
     from fewrec_cli.core.progress import Reporter
+    from fewrec_cli.experiment.result import RunResult
 
 CONFIGS = "fewrec_cli.configs"
 RANK_WORDS = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-OURS = ("log.txt", "config.yaml")
 
 Job = Callable[[DictConfig, Path, "Reporter"], object]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished job.
+
+    Attributes:
+        words: What set it apart from the other jobs of its sweep.
+        sweep: Folder of the sweep; None for a single run.
+        result: Its figures.
+    """
+
+    words: str
+    sweep: Path | None
+    result: "RunResult"
 
 
 class Stopped(BaseException):
@@ -76,7 +94,12 @@ def start(typed: Line, inner: Line, job: Job) -> int:
     from fewrec_cli.cli.faults import check_line
 
     jobs = check_line(inner)
-    run_hydra(inner, lambda cfg: _run_job(cfg, typed, job, jobs))
+    done: list[Done] = []
+    run_hydra(inner, lambda cfg: _run_job(cfg, typed, job, jobs, done))
+    if done and done[0].sweep is not None:
+        from fewrec_cli.cli.render import show_sweep
+
+        show_sweep(done[0].sweep, [(one.words, one.result) for one in done])
     return 0
 
 
@@ -104,14 +127,16 @@ def run_hydra(line: Line, task: Callable[[DictConfig], object], program: str | N
             raise stopped.fault from None
         except HydraException:  # some are OSErrors too
             raise
-        except OSError as fault:  # outside a job: Hydra makes the folder of a run before it
+        except OSError as fault:
+            if not _was_making_a_folder(fault):
+                raise
             raise RunFolderError(
                 f"cannot create the folder {fault.filename}: {fault.strerror}",
                 "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
             ) from fault
 
 
-def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int) -> None:
+def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int, done: list[Done]) -> None:
     """Run one job with everything a child process of it needs in place."""
     from fewrec_cli.cli.render import show
     from fewrec_cli.core.progress import Reporter
@@ -132,14 +157,30 @@ def _run_job(cfg: DictConfig, typed: Line, job: Job, jobs: int) -> None:
             reporter.say(name)
         try:
             _refuse_finished(folder)
+            if BY_NAME[typed.command].job.partition(":")[0] not in sys.modules:
+                reporter.say("loading torch and Lightning")  # seconds without a sign of life
             result = job(cfg, folder, reporter)
         except (Exception, KeyboardInterrupt, SystemExit) as fault:
             if name:
                 reporter.say(f"{name}: not finished; the sweep stops here")
-            left = not (fresh and _refused_or_stopped(fault) and _forget(folder))
-            raise Stopped(_interrupted(fault, folder if left else None)) from fault
-    if isinstance(result, RunResult):
+            left = not (fresh and refused_or_stopped(fault) and forget(folder))
+            told = unwrapped(interrupted(fault, folder if left else None))
+            raise Stopped(told) from fault
+    if not isinstance(result, RunResult):
+        return
+    try:
         show(result)
+    except OSError as fault:  # the reader of our stdout has gone
+        raise Stopped(fault) from fault
+    hydra = HydraConfig.get()
+    sweep = Path(hydra.sweep.dir).absolute() if name else None
+    done.append(Done(" ".join(hydra.overrides.task), sweep, result))
+
+
+def _was_making_a_folder(fault: OSError) -> bool:
+    """Whether Hydra failed to make the folder of a run, which it does before the job."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    return bool(frames) and frames[-1].name in ("mkdir", "makedirs")
 
 
 def child_arguments(typed: Line) -> list[str]:
@@ -208,43 +249,6 @@ def _refuse_finished(folder: Path) -> None:
             f"{folder} holds a finished run already",
             "choose another folder with hydra.run.dir=FOLDER, or remove that one",
         )
-
-
-def _is_interrupt(fault: BaseException) -> bool:
-    """Whether the user pressed Ctrl-C; Lightning answers it with an exit of its own."""
-    pressed = KeyboardInterrupt
-    return isinstance(fault, pressed) or (
-        isinstance(fault, SystemExit) and isinstance(fault.__context__, pressed)
-    )
-
-
-def _refused_or_stopped(fault: BaseException) -> bool:
-    refused = isinstance(fault, FewrecError) and fault.exit_code != 1
-    return refused or _is_interrupt(fault)
-
-
-def _interrupted(fault: BaseException, left: Path | None) -> BaseException:
-    """Tell an interrupt as one; other faults pass."""
-    if not _is_interrupt(fault):
-        return fault
-    kept = "nothing was kept" if left is None else f"what was written so far is in {left}"
-    return Interrupted("interrupted", kept)
-
-
-def _forget(folder: Path) -> bool:
-    """Remove what a refused job left, if it is nothing but words; whether it did."""
-    if any(path.name not in OURS for path in folder.iterdir()):
-        return False
-    for name in OURS:
-        (folder / name).unlink(missing_ok=True)
-    here = Path.cwd()
-    with suppress(OSError):  # a parent that holds other runs stays
-        folder.rmdir()
-        for parent in folder.parents:
-            if here not in parent.parents:
-                break
-            parent.rmdir()
-    return True
 
 
 @contextmanager

@@ -2,19 +2,17 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fewrec_cli.experiment.result import Kind, Row, RunResult, Summary
+from fewrec_cli.metric.settings import LOWER_IS_BETTER, shown_metrics
 
-ON_SCREEN = ("mae", "mae_median", "rmse", "ndcg@5", "ndcg@10", "auc_user")
-WHEN_NARROW = ("mae", "mae_median", "ndcg@5", "rmse", "auc_user", "ndcg@10")
-ON_CURVE = ("mae", "ndcg@5", "ndcg@10", "auc_user", "rmse", "mae_median")
+RATING = ("mae", "mae_median", "rmse")
 CURVE_METRICS = 2
 ORDER: tuple[Kind, ...] = ("model", "unadapted", "published", "floor", "oracle")
 ROW_WIDTH = 24
-CELL_WIDTH = 13
-TIME_WIDTH = 9
 PLAIN_WIDTH = 100
 GAP = "  "
 
@@ -28,12 +26,20 @@ class Grid:
         head: Column names; the first column is text, all others are figures.
         lines: Cells, one list per line.
         strong: Which lines stand out.
+        left_out: Columns that the terminal has no room for.
     """
 
     title: str
     head: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
     strong: tuple[bool, ...]
+    left_out: tuple[str, ...] = ()
+
+    def only(self, columns: Sequence[int], left_out: Sequence[str]) -> "Grid":
+        """Return the grid with some of its columns."""
+        lines = tuple(tuple(line[column] for column in columns) for line in self.lines)
+        head = tuple(self.head[column] for column in columns)
+        return Grid(self.title, head, lines, self.strong, tuple(left_out))
 
 
 def show(result: RunResult) -> None:
@@ -50,47 +56,98 @@ def show(result: RunResult) -> None:
 def headline(result: RunResult) -> Grid:
     """All rows at the headline shots: model, unadapted, published, floors, oracle."""
     rows = _at(result.rows, result.shots)
+    metrics, by_weight = _metrics(rows)
     timed = any(row.adapt_ms_per_task is not None for row in rows)
-    fit = max(1, (_width() - ROW_WIDTH - (TIME_WIDTH if timed else 0)) // CELL_WIDTH)
-    shown = _present(rows, WHEN_NARROW)[:fit]
-    metrics = [metric for metric in ON_SCREEN if metric in shown]
     lines = []
     for row in rows:
         cells = [_cell(row.metrics.get(metric)) for metric in metrics]
         cells += [_milliseconds(row.adapt_ms_per_task)] if timed else []
         lines.append((_name(row), *cells))
-    return Grid(
+    grid = Grid(
         _title(result, rows),
         ("", *metrics, *(["ms/task"] if timed else [])),
         tuple(lines),
         tuple(row.kind == "model" for row in rows),
     )
+    return _fitted(grid, [*(["ms/task"] if timed else []), *by_weight])
 
 
 def curve(result: RunResult) -> Grid:
     """Few metrics of the model and of what it stands on, one column per support size."""
     sizes = sorted({row.shots for row in result.rows}, key=_size)
-    first = _at(result.rows, result.shots)
-    metrics = _present(first, ON_CURVE)[:CURVE_METRICS]
+    if len(sizes) < 2:
+        return Grid("shots", (), (), ())
     lines, strong = [], []
-    for metric in metrics:
+    for metric in _telling(_at(result.rows, result.shots)):
         for name, kind in _curves(result.rows, metric):
             found = {row.shots: row for row in result.rows if (row.row, row.kind) == (name, kind)}
             cells = [_mean(found[s].metrics.get(metric)) if s in found else "" for s in sizes]
             lines.append((f"{_short(name)}, {metric}", *cells))
             strong.append(kind == "model")
-    few = len(sizes) < 2
-    return Grid(
-        "shots",
-        ("", *(str(size) for size in sizes)),
-        () if few else tuple(lines),
-        tuple(strong),
-    )
+    names = [str(size) for size in sizes]
+    grid = Grid("shots", ("", *names), tuple(lines), tuple(strong))
+    return _fitted(grid, [str(result.shots), names[0], names[-1], *names])
+
+
+def _metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
+    """The metrics on screen in their order, and the same ones, those to be kept longest first."""
+    cuts = tuple(sorted({int(m[5:]) for row in rows for m in row.metrics if m[:5] == "ndcg@"}))
+    rated = bool(_present(rows, RATING))
+    wanted = shown_metrics(cuts, implicit=not rated) if cuts else (*RATING, "auc_user")
+    ranks = [metric for metric in wanted if metric.startswith("ndcg@") or not rated]
+    order = _present(rows, dict.fromkeys([*RATING, *ranks, "auc_user"]))
+    first = ["mae", "mae_median", *ranks[:1], "rmse", "auc_user"]
+    return order, [*(metric for metric in first if metric in order), *order]
+
+
+def _telling(rows: Sequence[Row]) -> list[str]:
+    """The two metrics that tell most: the rating error, then the ranking."""
+    order, _ = _metrics(rows)
+    ranks = [metric for metric in order if metric.startswith("ndcg@")]
+    return list(dict.fromkeys([*order[:1], *ranks[:1], *order[1:]]))[:CURVE_METRICS]
+
+
+def _fitted(grid: Grid, by_weight: Sequence[str]) -> Grid:
+    """Leave out the columns that matter least until the lines fit the terminal."""
+    widths = _widths(grid)
+    room = _width() - widths[0]
+    kept = {0}
+    for name in dict.fromkeys(by_weight):
+        column = grid.head.index(name, 1)
+        room -= len(GAP) + widths[column]
+        if room < 0 and len(kept) > 1:
+            break
+        kept.add(column)
+    out = [name for column, name in enumerate(grid.head) if column not in kept]
+    return grid.only(sorted(kept), out)
+
+
+def show_sweep(folder: Path, jobs: Sequence[tuple[str, RunResult]]) -> None:
+    """Print one line per job, model and best floor beside each other, and last the sweep folder."""
+    metrics = list(dict.fromkeys(m for _, one in jobs for m in _telling(_at(one.rows, one.shots))))
+    head = ["job", *(part for metric in metrics for part in (metric, "best floor"))]
+    lines = []
+    for number, (words, one) in enumerate(jobs, 1):
+        rows = _at(one.rows, one.shots)
+        cells = [f"{number} {words}".rstrip()]
+        for metric in metrics:
+            model = [row for row in rows if row.kind == "model"]
+            figures = [row.metrics.get(metric) for row in (*model[:1], *_best_floor(rows, metric))]
+            cells += [_mean(figure) for figure in (*figures, None, None)[:2]]
+        lines.append(tuple(cells))
+    _print(Grid(f"sweep of {len(jobs)}", tuple(head), tuple(lines), (False,) * len(lines)))
+    sys.stdout.write(f"{folder}\n")
+    sys.stdout.flush()
+
+
+def _best_floor(rows: Sequence[Row], metric: str) -> list[Row]:
+    names = [name for name, kind in _curves(rows, metric) if kind == "floor"]
+    return [row for row in rows if row.kind == "floor" and row.row in names][:1]
 
 
 def _curves(rows: Sequence[Row], metric: str) -> Iterator[tuple[str, Kind]]:
     """The model, its unadapted self, and the floor that is best by this metric."""
-    lower_is_better = metric.startswith(("mae", "rmse"))
+    lower_is_better = metric in LOWER_IS_BETTER
     best: dict[str, float] = {}
     for row in rows:
         figure = row.metrics.get(metric)
@@ -123,7 +180,7 @@ def _at(rows: Sequence[Row], shots: object) -> list[Row]:
     return sorted(chosen, key=lambda row: ORDER.index(row.kind))
 
 
-def _present(rows: Sequence[Row], wanted: Sequence[str]) -> list[str]:
+def _present(rows: Sequence[Row], wanted: Iterable[str]) -> list[str]:
     """Those metrics that some row has a figure for."""
     return [
         metric
@@ -170,11 +227,18 @@ def _print(grid: Grid) -> None:
         _print_rich(grid)
     else:
         _print_plain(grid)
+    if grid.left_out:
+        names = ", ".join(grid.left_out)
+        sys.stdout.write(f"left out for width: {names}; all are in metrics.json\n\n")
+
+
+def _widths(grid: Grid) -> list[int]:
+    rows = [grid.head, *grid.lines]
+    return [max(len(row[column]) for row in rows) for column in range(len(grid.head))]
 
 
 def _print_plain(grid: Grid) -> None:
-    rows = [grid.head, *grid.lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(grid.head))]
+    rows, widths = [grid.head, *grid.lines], _widths(grid)
     sys.stdout.write(f"{grid.title}\n")
     for row in rows:
         first, *rest = (
@@ -203,4 +267,4 @@ def _print_rich(grid: Grid) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for cells, strong in zip(grid.lines, grid.strong, strict=True):
         table.add_row(*cells, style="bold" if strong else None)
-    Console(highlight=False).print(table, "")
+    Console(highlight=False, width=_width()).print(table, "")

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 
+from fewrec_cli.cli.unwrap import unwrapped
 from fewrec_cli.core.errors import DataError, Interrupted, RunError
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ def test_a_sweep_works_in_any_order_of_words(line: str, fewrec: "Call", jobs: "J
     for number, name in enumerate(relative(jobs.folders)):
         assert re.fullmatch(f"outputs/sweep/{STAMP}/{number}-{HASH}", name)
     assert "job 2 of 2: strategy=reptile seed=1" in done.err
+    assert done.out.splitlines()[-1] == str(jobs.folders[0].parent)
+    assert [line in done.out.splitlines() for line in map(str, jobs.folders)] == [True, True]
 
 
 def test_a_sweep_preset_needs_no_flag_and_one_axis_can_be_changed(
@@ -166,6 +171,63 @@ def test_a_folder_that_cannot_be_made_is_told(fewrec: "Call", jobs: "Jobs") -> N
     done = fewrec("train", "hydra.run.dir=taken/run")
     assert done.code == 2
     assert done.err.startswith("error: cannot create the folder taken")
+
+
+class Closed:
+    """A stdout whose reader has gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.fileno = lambda: descriptor
+
+    def isatty(self) -> bool:
+        return False
+
+    def flush(self) -> None: ...
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("line", ["train", "train -m seed=0,1", "train --cfg job", "list"])
+def test_a_closed_stdout_ends_the_command_quietly(
+    line: str, fewrec: "Call", jobs: "Jobs", folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (folder / "elsewhere").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", Closed(file.fileno()))
+        done = fewrec(*line.split())
+    assert done.code == 141
+    assert "rror" not in done.err
+
+
+def test_a_missing_import_of_a_users_module_is_told_with_its_line(
+    fewrec: "Call", jobs: "Jobs", folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "mine_of_import_test.py").write_text("import os\nimport not_there_at_all\n")
+    monkeypatch.syspath_prepend(str(folder))
+    with pytest.raises(InstantiationException) as told:
+        instantiate({"_target_": "mine_of_import_test.Mine"})
+    jobs.fault = told.value
+    done = fewrec("train")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: mine_of_import_test.py, line 2: there is no module 'not_there_at_all' to import\n"
+        "  install not_there_at_all, or mend the import\n"
+    )
+
+
+def test_a_fault_inside_a_constructor_comes_out_of_hydras() -> None:
+    with pytest.raises(InstantiationException) as told:
+        instantiate({"_target_": "builtins.int", "_args_": ["x"]})
+    assert isinstance(unwrapped(told.value), ValueError)
+    assert unwrapped(plain := KeyError("x")) is plain
+
+
+def test_a_job_that_must_import_the_pipeline_says_so_first(
+    fewrec: "Call", jobs: "Jobs", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "fewrec_cli.experiment.pipeline")
+    monkeypatch.setattr("fewrec_cli.cli.compose.load", lambda _: jobs.train)
+    assert fewrec("train").err.splitlines()[0] == "loading torch and Lightning"
 
 
 def test_the_config_is_printed_without_running(fewrec: "Call", jobs: "Jobs") -> None:

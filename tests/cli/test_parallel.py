@@ -58,5 +58,6 @@ def test_processes_jobs_and_a_users_folder_go_together(line: str, folder: Path) 
             assert (run / f"{label}-{rank}.txt").read_text() == str(run)
     notes = {path.parent for path in folder.rglob("*-[01].txt")}
     assert notes == set(finished)
-    assert done.stdout.splitlines()[-1] == str(finished[-1])
-    assert done.stdout.count(str(finished[0])) == 1
+    lines = done.stdout.splitlines()
+    assert lines[-1] == str(finished[0].parent if "-m" in words else finished[0])
+    assert lines.count(str(finished[0])) == 1

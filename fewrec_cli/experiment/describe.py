@@ -1,5 +1,6 @@
 """What ``fewrec data check`` prints: a data set's counts, attributes, and what was dropped."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ from fewrec_cli.data.base import Dataset, DataSource
 
 EDGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 BAR = 30
+NO_LIMIT = 100_000
+"""Columns of a file or a pipe."""
 
 
 def run(cfg: DictConfig, reporter: Reporter) -> None:
@@ -28,18 +31,27 @@ def run(cfg: DictConfig, reporter: Reporter) -> None:
     """
     source: DataSource = instantiate(cfg.data)
     dataset = source.load(reporter)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{dataset.name}, hash {dataset.hash}", markup=False)
-    for table in (
+    tables = (
         counts(dataset, cfg),
         *histograms(dataset),
         attributes(dataset),
         notes(dataset),
         files(dataset),
-    ):
-        if table.row_count:
+    )
+    _print(f"{dataset.name}, hash {dataset.hash}", [table for table in tables if table.row_count])
+
+
+def _print(heading: str, tables: Sequence[Table]) -> None:
+    """Print to stdout: as wide as the terminal, or one line per row where there is none."""
+    terminal = Console(highlight=False, soft_wrap=True).is_terminal
+    console = Console(highlight=False, soft_wrap=True, width=None if terminal else NO_LIMIT)
+    with console.capture() as captured:
+        console.print(heading, markup=False)
+        for table in tables:
             console.print()
             console.print(table)
+    lines = captured.get().splitlines()
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def counts(dataset: Dataset, cfg: DictConfig) -> Table:
@@ -60,7 +72,8 @@ def counts(dataset: Dataset, cfg: DictConfig) -> Table:
     needed = needed_rows(cfg)
     if needed is not None:
         enough = int((dataset.rows_per_user() >= needed).sum())
-        table.add_row(f"users with {needed} or more interactions", f"{enough:,}")
+        why = reason_of(cfg)
+        table.add_row(f"users with {needed} or more interactions ({why})", f"{enough:,}")
     return table
 
 
@@ -77,6 +90,14 @@ def needed_rows(cfg: DictConfig) -> int | None:
         return int(least)
     shots = cfg.scenario.shots
     return (1 if shots in (None, "all") else int(shots)) + int(cfg.scenario.query)
+
+
+def reason_of(cfg: DictConfig) -> str:
+    """Return where ``needed_rows`` comes from, in the words of the config; there is a scenario."""
+    if cfg.scenario.min_interactions is not None:
+        return "scenario.min_interactions"
+    least = " of at least 1" if cfg.scenario.shots in (None, "all") else ""
+    return f"scenario.shots={cfg.scenario.shots}{least} + scenario.query={cfg.scenario.query}"
 
 
 def histograms(dataset: Dataset) -> tuple[Table, ...]:

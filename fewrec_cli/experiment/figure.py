@@ -11,6 +11,7 @@ from fewrec_cli.metric.settings import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
     from matplotlib.figure import Figure
 
 KINDS = ("model", "unadapted", "oracle", "published", "floor")
@@ -18,16 +19,28 @@ KINDS = ("model", "unadapted", "oracle", "published", "floor")
 Shots = int | Literal["all"]
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
-FLOORS = (
-    ("#9a9a9a", "s", "none"),
-    ("#7a7a7a", "^", "full"),
-    ("#7a7a7a", "v", "none"),
-    ("#555555", "D", "none"),
-    ("#111111", "D", "full"),
-    ("#9a9a9a", "X", "full"),
-    ("#9a9a9a", "o", "none"),
+GREY = "#777777"
+FLOORS: dict[str, dict[str, Any]] = {
+    "global mean": {"color": "#999999", "ls": "-", "marker": "s", "mfc": "none", "ms": 6.5},
+    "support mean": {"color": "#a8688c", "ls": "--", "marker": "^"},
+    "support median": {"color": "#a8688c", "ls": ":", "marker": "v", "mfc": "none"},
+    "item mean": {"color": "#333333", "ls": "--", "marker": "D", "mfc": "none", "ms": 6.5},
+    "item mean + user offset": {"color": "#111111", "ls": "-", "marker": "D"},
+    "popularity": {"color": "#3f7f5f", "ls": "-", "marker": "h", "mfc": "none", "ms": 10},
+    "random": {"color": "#999999", "ls": ":", "marker": "x"},
+}
+"""Look of each floor, the same in every figure; muted hues, the strongest floor darkest."""
+UNKNOWN: tuple[dict[str, Any], ...] = (
+    {"color": GREY, "ls": "-.", "marker": "<", "mfc": "none"},
+    {"color": GREY, "ls": "-.", "marker": ">"},
+    {"color": GREY, "ls": "-.", "marker": "p", "mfc": "none"},
 )
-"""Colour, mark and filling of each floor in turn; the strongest, item mean + offset, darkest."""
+"""Looks of floors by other names, in turn."""
+TOP = 1.0
+"""Where the bars of a metric that cannot exceed 1 end."""
+UNBOUNDED = ("novelty", "popularity_bias")
+"""Metrics of another unit than a share."""
+BARS = "bars: ± 1 sd over draws"
 STYLE: dict[str, Any] = {
     "font.size": 9.0,
     "axes.spines.top": False,
@@ -46,10 +59,12 @@ TITLE, PANEL, UNDER, LINE = 0.55, 2.6, 0.6, 0.2
 def shot_curve(rows: Sequence[Row], metrics: Sequence[str], path: Path, title: str) -> None:
     """Draw one panel per metric into a PNG: shots in order along x, one line per row name.
 
-    The model is a thick line, its unadapted self dashed, floors thin and grey with their own
-    marks, the oracle dotted; bars are one standard deviation over draws. Colours are Okabe and
-    Ito's, safe for colour-blind readers, and every line also differs in mark or dash. A metric
-    that no row has, and a row without a figure in any panel, are left out.
+    The model is a thick line, its unadapted self dashed, the oracle dotted; floors are thin and
+    muted, each with its own mark and dash, open marks on top of the model's line where the two
+    meet. Bars are one standard deviation over draws, cut at 1 where a metric ends there. Colours
+    of the model and the oracle are Okabe and Ito's, safe for colour-blind readers, and every line
+    also differs in mark or dash. A metric that no row has, and a row without a figure in any
+    panel, are left out.
 
     Args:
         rows: All rows at all support sizes.
@@ -90,22 +105,26 @@ def _lines(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _panel(panel: "Axes", lines: dict[str, list[Row]], order: Sequence[Shots], metric: str) -> None:
     """Draw one metric's curves, the most important last, so that it lies on top."""
-    floors = [label for label, rows in lines.items() if rows[0].kind == "floor"]
+    others = [
+        label for label, rows in lines.items() if rows[0].kind == "floor" and label not in FLOORS
+    ]
     for label, rows in reversed(lines.items()):
         own = [row for row in rows if _has(row, metric)]
         if own:
-            panel.errorbar(
+            drawn = panel.errorbar(
                 [order.index(row.shots) for row in own],
                 [row.metrics[metric].mean or 0.0 for row in own],
-                yerr=[row.metrics[metric].sd or 0.0 for row in own],
+                yerr=_bars(own, metric),
                 label=label,
-                **_look(own[0], floors.index(label) if label in floors else 0),
+                **_look(own[0], others.index(label) if label in others else 0),
             )
+            _lift(panel, drawn, own[0])
     panel.set_xticks(range(len(order)), [str(shots) for shots in order])
     panel.set_xlabel("support interactions (shots)")
     less = metric in LOWER_IS_BETTER
     panel.set_ylabel(LOWER_IS_BETTER.get(metric, _axis(metric)))
-    panel.set_title("lower is better" if less else "higher is better", fontsize=8, color="#666666")
+    better = "lower is better" if less else "higher is better"
+    panel.set_title(f"{better}; {BARS}", fontsize=8, color="#666666")
     panel.locator_params(axis="y", nbins=6)
     panel.margins(x=0.06, y=0.08)
 
@@ -152,9 +171,36 @@ def _look(row: Row, number: int) -> dict[str, Any]:
         return {"color": ORANGE, "lw": 1.8, "ls": (0, (1, 1.5))}
     if row.kind == "published":
         return {"color": ORANGE, "lw": 1.2, "ls": "-.", "marker": "*", "ms": 6}
-    grey, mark, fill = FLOORS[number % len(FLOORS)]
-    look = {"color": grey, "lw": 0.9, "marker": mark, "ms": 4, "mew": 0.9, "elinewidth": 0.7}
-    return look if fill == "full" else {**look, "mfc": "w"}
+    thin = {"lw": 1.0, "ms": 4, "mew": 1.0, "elinewidth": 0.7}
+    return {**thin, **FLOORS.get(row.row, UNKNOWN[number % len(UNKNOWN)])}
+
+
+def _bars(rows: Sequence[Row], metric: str) -> list[list[float]]:
+    """Return the bars below and above each mean, cut where the metric cannot go, ``(2, shots)``."""
+    figures = [row.metrics[metric] for row in rows]
+    sds = [figure.sd or 0.0 for figure in figures]
+    if metric in LOWER_IS_BETTER or metric.startswith(UNBOUNDED):
+        return [sds, sds]
+    room = [max(TOP - (figure.mean or 0.0), 0.0) for figure in figures]
+    return [sds, [min(sd, most) for sd, most in zip(sds, room, strict=True)]]
+
+
+def _lift(panel: "Axes", drawn: "ErrorbarContainer", row: Row) -> None:
+    """Repeat a floor's open marks above the model's line, which may cover them; mutates."""
+    line = drawn.lines[0]
+    if row.kind != "floor" or line is None or line.get_markerfacecolor() != "none":
+        return
+    panel.plot(
+        line.get_xdata(),
+        line.get_ydata(),
+        ls="none",
+        marker=line.get_marker(),
+        ms=line.get_markersize(),
+        mew=line.get_markeredgewidth(),
+        mec=line.get_color(),
+        mfc="none",
+        zorder=7,
+    )
 
 
 def _has(row: Row, metric: str) -> bool:

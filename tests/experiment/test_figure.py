@@ -7,6 +7,7 @@ import pytest
 
 from fewrec_cli.experiment import figure
 from fewrec_cli.experiment.figure import shot_curve
+from fewrec_cli.experiment.floor import floors
 from fewrec_cli.experiment.result import Row, Summary
 
 SHOTS = (10, "all", 0, 1)
@@ -70,6 +71,43 @@ def test_rows_are_drawn_where_they_have_figures_and_all_comes_last(folder: Path,
     thick = model.lines[0].get_linewidth()
     others = [c.lines[0].get_linewidth() for c in panels["mae"].containers if c is not model]
     assert thick > max(others)
+
+
+def looks(panel) -> dict[str, tuple[str, str, str]]:
+    return {
+        c.get_label(): (c.lines[0].get_color(), c.lines[0].get_marker(), c.lines[0].get_linestyle())
+        for c in panel.containers
+    }
+
+
+def test_floors_look_the_same_in_every_figure_and_differ_from_each_other(folder, panels) -> None:
+    names = [floor.name for floor in floors(implicit=False)]
+    everyone = tuple(row for name in (*names, "mine", "yours") for row in line(name, "floor", 1, 1))
+    shot_curve(everyone, ["mae"], folder / "all.png", "title")
+    together = looks(panels["mae"])
+    assert len(set(together.values())) == len(names) + 2
+    for name in names:
+        shot_curve(line(name, "floor", 1, 1), ["mae"], folder / "one.png", "title")
+        assert looks(panels["mae"]) == {name: together[name]}
+
+
+def test_popularity_is_seen_where_the_model_covers_it(folder: Path, panels) -> None:
+    covered = line("popularity", "floor", None, 0.9) + line("maml", "model", 0.7, 0.9)
+    shot_curve(covered, ["ndcg@5"], folder / "shots.png", "title")
+    (model,) = [c for c in panels["ndcg@5"].containers if c.get_label() == "maml"]
+    marks = [one for one in panels["ndcg@5"].lines if one.get_zorder() > model.lines[0].zorder]
+    (mark,) = [one for one in marks if one.get_linestyle() == "None"]
+    assert mark.get_markerfacecolor() == "none"
+    assert mark.get_markersize() > model.lines[0].get_markersize()
+
+
+def test_bars_are_explained_and_end_where_the_metric_ends(folder: Path, panels) -> None:
+    shot_curve(line("maml", "model", 0.98, 0.98, sd=0.1), ["mae", "ndcg@5"], folder / "x.png", "t")
+    for metric, highest in (("mae", 1.08), ("ndcg@5", 1.0)):
+        (bars,) = panels[metric].containers[0].lines[2]
+        ends = [segment[:, 1] for segment in bars.get_segments()]
+        assert [(end.min(), end.max()) for end in ends] == [pytest.approx((0.88, highest))] * 4
+        assert "bars: ± 1 sd over draws" in panels[metric].get_title()
 
 
 def test_metric_that_no_row_has_gets_no_panel(folder: Path, panels) -> None:

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.experiment.annotation import fits, wanted
 from fewrec_cli.experiment.ranges import out_of_range
+from fewrec_cli.experiment.rules import broken_rules
 from fewrec_cli.experiment.signature import Parameter, Signature, signature
 from fewrec_cli.strategy.words import ADAPTER_WORDS
 
@@ -39,7 +40,8 @@ def check(cfg: DictConfig, words: Sequence[str], adapter: str, texts: Texts) -> 
     Raises:
         Faults: Everything that is wrong.
     """
-    faults: list[FewrecError] = [*_root(cfg), *_unread(cfg, words, adapter, texts)]
+    fitting = [ConfigError(*fault) for fault in broken_rules(lambda word: _value(cfg, word))]
+    faults: list[FewrecError] = [*_root(cfg), *_unread(cfg, words, adapter, texts), *fitting]
     for group in GROUPS:
         untouched = group in LIGHTNINGS and not _touched(group, words)
         if group in cfg and isinstance(cfg[group], DictConfig) and not untouched:
@@ -144,9 +146,11 @@ def _type(
     if value is Ellipsis or fits(value, annotation, module):
         return
     path = _written_at(path, node, key)
+    right = wanted(annotation, module)
+    choice = "one of " in right
     yield ConfigError(
-        f"{path} must be {wanted(annotation, module)}, got {shown(value)}",
-        f"write {path}=VALUE with {wanted(annotation, module)}",
+        f"{path} must be {right}, got {shown(value)}",
+        f"write {path}=VALUE with {'one of these' if choice else right}",
     )
 
 

@@ -248,3 +248,61 @@ def test_a_reference_to_nothing_is_told(module: str) -> None:
     data = {"_target_": f"{module}.Base", "size": "${nothing.here}"}
     (problem,) = told({"data": data})
     assert problem.startswith("data.size: Interpolation key 'nothing.here' not found")
+
+
+DDP = "ddp_find_unused_parameters_true"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "problem"),
+    [
+        ({"devices": 2, "strategy": "auto"}, "trainer.devices=2 needs trainer.strategy="),
+        ({"devices": [0, 1], "strategy": "ddp"}, "trainer.devices=[0, 1] needs trainer.strategy="),
+        ({"devices": "2", "strategy": "auto"}, "trainer.devices=2 needs trainer.strategy="),
+        (
+            {"devices": 9999, "strategy": DDP, "accelerator": "cpu"},
+            "trainer.devices=9999 asks for as many processes",
+        ),
+        ({"precision": "64-true"}, "trainer.precision is 64-true, and this version computes in"),
+        ({"precision": "foo"}, "trainer.precision is foo, and this version computes in"),
+    ],
+)
+def test_a_trainer_that_cannot_work_is_refused(trainer: dict[str, Any], problem: str) -> None:
+    (told_,) = told({"trainer": trainer})
+    assert told_.startswith(problem)
+
+
+def test_a_trainer_that_works_passes() -> None:
+    for trainer in (
+        {"devices": 2, "strategy": DDP, "accelerator": "cpu", "precision": 32},
+        {"devices": -1, "strategy": DDP, "precision": "32-true"},
+        {"devices": "auto", "strategy": "auto"},
+        {"devices": 1, "strategy": "auto"},
+    ):
+        assert told({"trainer": trainer}) == []
+
+
+@pytest.mark.parametrize("support", [[5], [64, 1], [1, 2, 3], [1.5, 2]])
+def test_the_support_of_an_episode_is_two_numbers_ascending(support: list[float]) -> None:
+    phases = {"maml": {"support": support}}
+    assert told({"strategy": {"support": support}})[0].startswith("strategy.support must be the ")
+    assert told({"strategy": {"phases": phases}})[0].startswith("strategy.phases.maml.support must")
+    assert told({"strategy": {"support": [4, 4]}}) == []
+
+
+def test_reptile_is_refused_with_an_adapter_that_adapts_nothing() -> None:
+    parts = "fewrec_cli.strategy"
+    adapter = {"_target_": f"{parts}.adapter.none.Unadapted"}
+    cfg = {"_target_": f"{parts}.reptile.Reptile", "_partial_": True, "adapter": adapter}
+    assert told({"strategy": cfg}) == [
+        "strategy=reptile learns only what its adapter adapts, and adapter none adapts nothing"
+    ]
+
+
+def test_a_version_without_a_scale_is_no_version() -> None:
+    scales = {"100k": [1, 5], "1m": [1, 5]}
+    assert told({"data": {"version": "100k", "scales": scales}}) == []
+    for wrong in (100, "100"):
+        assert told({"data": {"version": wrong, "scales": scales}}) == [
+            "data.version=100 is no version of the data"
+        ]

@@ -50,6 +50,24 @@ def test_what_is_added_runs_from_a_folder_of_one_s_own(page: Path, folder: Path)
             assert (folder / done.stdout.splitlines()[-1] / "metrics.json").is_file()
 
 
+BROKEN = {
+    "not JSON": ('[["ann", "alien", 5],\n["bob" "brazil"]]', "answers.json line 2: not JSON"),
+    "not an answer": ('[["ann", "alien", 5], ["bob"]]', "answers.json: answer 2 is ['bob']"),
+    "off scale": ('[["ann", "a", 5], ["bob", "a", 9]]', "answers.json: answer 2 has 9 stars"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("content", "problem"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_answers_end_in_two_lines(folder: Path, content: str, problem: str) -> None:
+    write_files(DOCS / "add-a-data-set.md", folder)
+    (folder / "answers.json").write_text(content, encoding="utf-8")
+    done = fewrec(["data", "check", "--config-dir", "my", "data=survey"], folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith(f"error: {problem}")
+    assert len(done.stderr.splitlines()) == 2
+
+
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
 def test_python_blocks_parse(page: Path) -> None:
     for block in blocks(page, "python"):

@@ -1,5 +1,6 @@
 """What can be chosen: groups and options as files, read without composing anything."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,14 +35,18 @@ class Catalogue:
                 found.setdefault(path.stem, path)
         return dict(sorted(found.items()))
 
+    def described(self, text: str) -> str:
+        """The comment at the top of a yaml, empty where there is none."""
+        head = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+        told = (line.lstrip("# ").strip() for line in head if PACKAGE_LINE not in line)
+        return next(told, "")
+
     def summary(self, path: Path) -> str:
         """One line on an option: the first comment of its file, or its class's docstring."""
         text = path.read_text(encoding="utf-8")
-        for line in text.splitlines():
-            if not line.startswith("#"):
-                break
-            if PACKAGE_LINE not in line:
-                return line.lstrip("# ").strip()
+        told = self.described(text)
+        if told:
+            return told
         target = next((line for line in text.splitlines() if line.startswith("_target_:")), "")
         try:
             return docstring(target.partition(":")[2].strip())

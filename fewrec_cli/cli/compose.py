@@ -93,7 +93,7 @@ def start(typed: Line, inner: Line, job: Job) -> int:
     """
     from fewrec_cli.cli.faults import check_line
 
-    jobs = check_line(inner)
+    inner, jobs = check_line(inner)
     done: list[Done] = []
     run_hydra(inner, lambda cfg: _run_job(cfg, typed, job, jobs, done))
     if done and done[0].sweep is not None:

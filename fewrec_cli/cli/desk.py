@@ -47,7 +47,11 @@ def show(words: Sequence[str]) -> int:
     if not line.words:
         raise ConfigError("show lacks what to show", "write GROUP=OPTION, e.g. strategy=maml")
     for word in line.words:
-        _say(_option(word, library).read_text(encoding="utf-8").rstrip())
+        path = _option(word, library)
+        text = path.read_text(encoding="utf-8").rstrip()
+        if not library.described(text):  # then the first line of its class's docstring
+            _say(f"# {library.summary(path)}")
+        _say(text)
     return 0
 
 

@@ -13,8 +13,10 @@ from fewrec_cli.cli.catalogue import Catalogue
 from fewrec_cli.cli.keys import chosen, has, keys_of, put
 from fewrec_cli.cli.suggest import nearest
 from fewrec_cli.cli.sweep import first_values, parse, spellings
+from fewrec_cli.cli.widen import lightnings
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, FewrecError
+from fewrec_cli.experiment.check import GROUPS, ROOT
 
 Compose = Callable[[Line, Sequence[str]], DictConfig]
 REFUSALS = (HydraException, OmegaConfBaseException, ValueError)
@@ -31,6 +33,7 @@ OURS = (
     "sweep",
     "experiment",
 )
+NEEDED = (*GROUPS, *ROOT)
 BRACKETS = (("[", "]"), ("{", "}"))
 SHELL_READS = re.compile(r'["$`\\!]')
 
@@ -85,9 +88,14 @@ class Diagnosis:
                 self.faults.append(ConfigError(f"{word!r} lacks its key", "write KEY=VALUE"))
                 continue
             try:
-                yield from parse([word])
+                (one,) = parse([word])
             except HydraException as refusal:
                 self.faults.append(self._unreadable(word, refusal))
+                continue
+            if one.is_delete() and one.key_or_group in NEEDED:
+                self.faults.append(_taken_away(one.key_or_group, self.library))
+                continue
+            yield one
 
     def _unreadable(self, word: str, refusal: HydraException) -> FewrecError:
         key, equals, value = word.partition("=")
@@ -146,7 +154,8 @@ class Diagnosis:
             self.faults.append(ConfigError(f"{group} is chosen already", f"write {given}"))
             return
         meant: list[str] = []
-        for name in _names(one, self.library):
+        is_list, names = _names(one, self.library)
+        for name in names:
             if name is None or name in options:
                 meant += [] if name is None else [name]
                 continue
@@ -155,7 +164,6 @@ class Diagnosis:
             problem = f"no {group} {name!r}" + (f"; did you mean {near!r}?" if near else "")
             self.faults.append(ConfigError(problem, f"{'others' if near else 'one of'}: {others}"))
             meant += [near] if near else []
-        is_list = isinstance(one.value(), list)
         if is_list or meant:
             yield f"{group}=[{','.join(meant)}]" if is_list else f"{group}={meant[0]}"
 
@@ -173,10 +181,23 @@ class Diagnosis:
         self.faults.append(self._no_key(one, cfg))
         return False
 
+    def _near(self, key: str, cfg: DictConfig) -> str | None:
+        """The key whose last part is most like this one's, in the same part of the config."""
+        part, dot, _ = key.partition(".")
+        known = [*keys_of(cfg), *lightnings(cfg, part)]
+        if dot and part not in cfg:
+            return nearest(key, known)
+        inside = [one for one in known if one.startswith(f"{part}.")] if dot else known
+        by_name: dict[str, str] = {}
+        for one in sorted(inside, key=lambda one: one.count(".")):
+            by_name.setdefault(one.rpartition(".")[2], one)
+        name = nearest(key.rpartition(".")[2], by_name)
+        return by_name[name] if name is not None else None
+
     def _no_key(self, one: Override, cfg: DictConfig) -> FewrecError:
         key = one.key_or_group
-        near_key = nearest(key, keys_of(cfg))
-        near_group = nearest(key, self.groups)
+        near_key = self._near(key, cfg)
+        near_group = None if key.partition(".")[0] in cfg else nearest(key, self.groups)
         value = str(one.input_line).partition("=")[2]
         part = key.partition(".")[0]
         all_of = f"all options: fewrec {self.line.command} --cfg job"
@@ -195,13 +216,20 @@ class Diagnosis:
         )
 
 
-def _names(one: Override, library: Catalogue) -> list[str | None]:
-    """The options that a word chooses: several in a list or a sweep, none for ``null``."""
-    if one.is_sweep_override():
-        return [word.partition("=")[2].strip("'\"") for word in spellings(one, library)]
-    value = one.value()
-    values = value if isinstance(value, list) else [value]
-    return [None if name is None else str(name) for name in values]
+def _names(one: Override, library: Catalogue) -> tuple[bool, list[str | None]]:
+    """Whether a word chooses by lists, and all its options: none for ``null``."""
+    words = spellings(one, library) if one.is_sweep_override() else [str(one.input_line)]
+    values = [each.value() for each in parse(words) if not each.is_sweep_override()]
+    names = [name for value in values for name in (value if isinstance(value, list) else [value])]
+    is_list = any(isinstance(value, list) for value in values)
+    return is_list, [None if name is None else str(name) for name in dict.fromkeys(names)]
+
+
+def _taken_away(key: str, library: Catalogue) -> FewrecError:
+    """A part of the run, or a key of the root, that nothing works without."""
+    options = ", ".join(library.options(key)) if key in GROUPS else ""
+    remedy = f"choose {key}=OPTION, one of: {options}" if options else f"write {key}=VALUE"
+    return ConfigError(f"~{key} takes away what every run needs", remedy)
 
 
 def quoted(text: str) -> str:

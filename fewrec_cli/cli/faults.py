@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from hydra import compose, initialize_config_dir, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
+from yaml import MarkedYAMLError
 
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
 from fewrec_cli.cli.diagnose import REFUSALS, Diagnosis, in_short, quoted
@@ -12,6 +13,7 @@ from fewrec_cli.cli.importing import add_import_path
 from fewrec_cli.cli.resolve import register_resolvers
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
+from fewrec_cli.cli.widen import widened
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.experiment.check import check
@@ -19,11 +21,11 @@ from fewrec_cli.experiment.check import check
 MANY = 64
 
 
-def check_line(line: Line) -> int:
+def check_line(line: Line) -> tuple[Line, int]:
     """Compose and check every job of a line, without running any.
 
     Returns:
-        The number of jobs.
+        The line as Hydra takes it, and the number of jobs.
 
     Raises:
         Faults: Everything that is wrong with the line.
@@ -32,10 +34,11 @@ def check_line(line: Line) -> int:
     register_resolvers()
     library = catalogue(line.config_dir)
     with composing(line):
+        line = widened(line, library.groups(), lambda words: _or_none(line, words, library))
         first = _composed(line, line.words, library)
         if not line.runs:
             _part_exists(line, first)
-            return 1
+            return line, 1
         jobs = jobs_of(line, first, library)
         faults: dict[str, FewrecError] = {
             str(fault): fault
@@ -49,7 +52,14 @@ def check_line(line: Line) -> int:
                     faults.setdefault(str(fault), fault)
     if faults:
         raise Faults(list(faults.values()))
-    return jobs.count
+    return line, jobs.count
+
+
+def _or_none(line: Line, words: Sequence[str], library: Catalogue) -> DictConfig | None:
+    try:
+        return compose_words(line, first_values(words, library))
+    except REFUSALS:
+        return None
 
 
 def _part_exists(line: Line, cfg: DictConfig) -> None:
@@ -83,7 +93,7 @@ def composed_and_checked(line: Line) -> DictConfig:
     Raises:
         FewrecError: What is wrong with the line.
     """
-    check_line(line)
+    line, _ = check_line(line)
     with composing(line):
         cfg = compose_words(line, line.words)
     return without_hydra(cfg)
@@ -120,8 +130,21 @@ def composing(line: Line) -> Iterator[None]:
 
 
 def compose_words(line: Line, words: Sequence[str]) -> DictConfig:
-    """Compose a line with other words, the ``hydra`` node included."""
-    return compose(_root_name(line), [*words, *search_path(line)], return_hydra_config=True)
+    """Compose a line with other words, the ``hydra`` node included.
+
+    Raises:
+        ConfigError: A yaml of the user's cannot be read.
+    """
+    try:
+        return compose(_root_name(line), [*words, *search_path(line)], return_hydra_config=True)
+    except MarkedYAMLError as fault:
+        mark = fault.problem_mark
+        where = "" if mark is None else f"{mark.name}, line {mark.line + 1}: "
+        raise ConfigError(
+            f"{where}this is no YAML: {fault.problem or fault.context}", "mend that line"
+        ) from fault
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"a yaml file is not UTF-8: {fault}", "save it as UTF-8") from fault
 
 
 def search_path(line: Line) -> list[str]:

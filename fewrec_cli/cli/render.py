@@ -123,13 +123,18 @@ def _fitted(grid: Grid, by_weight: Sequence[str]) -> Grid:
 
 
 def show_sweep(folder: Path, jobs: Sequence[tuple[str, RunResult]]) -> None:
-    """Print one line per job, model and best floor beside each other, and last the sweep folder."""
+    """Print a line per job, model and best floor beside each other, and last the sweep's folder.
+
+    A job is named by the words that it does not share with all others.
+    """
     metrics = list(dict.fromkeys(m for _, one in jobs for m in _telling(_at(one.rows, one.shots))))
     head = ["job", *(part for metric in metrics for part in (metric, "best floor"))]
+    common = set.intersection(*(set(words.split()) for words, _ in jobs)) if jobs[1:] else set()
     lines = []
     for number, (words, one) in enumerate(jobs, 1):
         rows = _at(one.rows, one.shots)
-        cells = [f"{number} {words}".rstrip()]
+        own = " ".join(word for word in words.split() if word not in common)
+        cells = [f"{number} {own}".rstrip()]
         for metric in metrics:
             model = [row for row in rows if row.kind == "model"]
             figures = [row.metrics.get(metric) for row in (*model[:1], *_best_floor(rows, metric))]

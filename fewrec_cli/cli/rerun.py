@@ -36,10 +36,19 @@ def opened(line: Line) -> tuple[Path, Line]:
     """
     given = [word for word in line.words if word.startswith(RUN)]
     if not given:
+        bare = next((word for word in line.words if "=" not in word), None)
         raise ConfigError(
-            "evaluate lacks the run to score", "write run=FOLDER, the last line that train printed"
+            "evaluate lacks the run to score",
+            f"did you mean run={bare}?"
+            if bare is not None
+            else "write run=FOLDER, the last line that train printed",
         )
-    base = _finished(given[-1].removeprefix(RUN).strip("'\""))
+    if len(given) > 1:
+        raise ConfigError(
+            f"evaluate scores one run at a time, got {len(given)}: {' '.join(given)}",
+            "keep one of them, and call evaluate for each",
+        )
+    base = _finished(given[0].removeprefix(RUN).strip("'\""))
     words = [word for word in line.words if not word.startswith(RUN)]
     scenario = _scenario(base)
     faults = [fault for word in words for fault in _refused(word, scenario)]
@@ -71,14 +80,14 @@ def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
     group, dot, name = key.partition(".")
     if key.startswith("hydra/") or (dot and group in OPEN):
         return []
+    allowed = ", ".join(f"scenario.{one}" for one in TASKS)
     if group != "scenario":
         return [
             ConfigError(
                 f"{key} was settled when the run was trained",
-                f"{REMEDY} ... {word}   (free here: scenario.*, evaluation.*, trainer.*)",
+                f"{REMEDY} ... {word}   (free here: {allowed}, evaluation.*, trainer.*)",
             )
         ]
-    allowed = ", ".join(f"scenario.{one}" for one in TASKS)
     if dot and name not in scenario:
         hint = f"did you mean scenario.{nearest(name, TASKS)}?   " if nearest(name, TASKS) else ""
         return [ConfigError(f"{key} is not an option of the run", f"{hint}(free here: {allowed})")]

@@ -15,8 +15,9 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
         >>> nearest("xyz", ["maml", "reptile"]) is None
         True
     """
-    by_lower = {name.lower(): name for name in names}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=CLOSE_ENOUGH)
+    by_lower = {name.lower().lstrip("-"): name for name in names}  # dashes say nothing
+    typed = word.lower().lstrip("-")
+    found = difflib.get_close_matches(typed, by_lower, n=1, cutoff=CLOSE_ENOUGH)
     return by_lower[found[0]] if found else None
 
 

@@ -111,6 +111,13 @@ def take_apart(command: str, words: Sequence[str]) -> Line:
     modes = [flag for flag, _ in flags if flag in MODES]
     if len(set(modes)) > 1:
         raise ConfigError(f"{' and '.join(modes)} do not go together", "keep one of them")
+    given = {flag for flag, _ in flags}
+    alone = [name for name in ("--package", "--resolve") if name in given]
+    if alone and "--cfg" not in given:
+        raise ConfigError(
+            f"{alone[0]} shows nothing without --cfg",
+            f"add --cfg job, or leave {alone[0]} out",
+        )
     return Line(command, tuple(flags), tuple(rest))
 
 

@@ -86,4 +86,4 @@ def _version(value_of: Values) -> Iterator[Fault]:
     version, scales = value_of("data.version"), value_of("data.scales")
     if version is Ellipsis or not isinstance(scales, Mapping) or version in scales:
         return
-    yield f"data.version={version} is no version of the data", f"one of: {', '.join(scales)}"
+    yield f"data.version is {version}, no version of the data", f"one of: {', '.join(scales)}"

@@ -48,11 +48,56 @@ MISTAKES = {
     "train --cfg jop": ("--cfg cannot be 'jop'", "did you mean 'job'?"),
     "train --cfg": ("--cfg lacks its value", "write --cfg job"),
     "train --cfg job -p strateg": ("--package strateg: the config has no such part", "'strategy'?"),
+    "train -p strategy": ("--package shows nothing without --cfg", "add --cfg job, or leave"),
+    "train --resolve": ("--resolve shows nothing without --cfg", "add --cfg job, or leave"),
+    "train --foo": ("no flag --foo", "see fewrec train --help"),
+    "train ~logger": ("~logger takes away what every run needs", "choose logger=OPTION, one of: "),
+    "train ~strategy": ("~strategy takes away what every run needs", "one of: augmentation, "),
+    "train ~seed": ("~seed takes away what every run needs", "write seed=VALUE"),
+    "train shots=3": ("no group or key 'shots'", "did you mean scenario.shots?"),
+    "train trainer.foo=1": ("trainer.foo is not an option of trainer=auto", "  all options: "),
+    "train trainer.limit_train_batch=1": (
+        "trainer.limit_train_batch is not an option of trainer=auto",
+        "did you mean trainer.limit_train_batches?",
+    ),
+    "train data=table data.interactions=x data.ratings=r": (
+        "data.ratings is not an option of data=table",
+        "did you mean data.columns.rating?",
+    ),
+    "train data=table data.interactions=x data.knds.title=ignore": (
+        "data.knds.title is not an option of data=table",
+        "",
+    ),
+    "train strategy.augment.nois.sd=1": ("strategy.augment.nois.sd is not an option of", ""),
+    "train strategy.phases.maml.epochs=1": ("strategy.phases.maml.epochs is not an option", ""),
+    "train data=movielens data.version=100": (
+        "data.version is 100, no version of the data",
+        "one of: 100k, 1m, ",
+    ),
+    "train trainer.precision=foo": (
+        "trainer.precision is foo, and this version computes in 32-true only",
+        "leave trainer.precision out",
+    ),
+    "train trainer=cpu trainer.devices=2": (
+        "trainer.devices=2 needs trainer.strategy=ddp_find_unused_parameters_true, not auto",
+        "trainer=cpu_ddp",
+    ),
+    "train strategy.support=[64,1]": ("strategy.support must be the smallest and the largest", ""),
+    "train -m strategy=maml,reptile strategy/adapter=gradient,none": (
+        "strategy=reptile learns only what its adapter adapts",
+        "choose strategy/adapter=gradient or ridge",
+    ),
+    "train -m strategy/augment=[noise],[mixp]": (
+        "no strategy/augment 'mixp'; did you mean 'mixup'?",
+        "others: drop, noise",
+    ),
     "train --cfg job -m": ("--cfg and --multirun do not go together", "keep one"),
     "train --config-name trian": ("--config-name trian: no such root config", "'train'?"),
     "train --config-dir nowhere": ("--config-dir ", "give the folder that holds"),
     "evaluate": ("evaluate lacks the run to score", "write run=FOLDER"),
     "evaluate run=nowhere": ("no run folder nowhere", ""),
+    "evaluate run=a run=b": ("evaluate scores one run at a time, got 2: run=a run=b", "keep one"),
+    "evaluate runA": ("evaluate lacks the run to score", "did you mean run=runA?"),
     "list strateg": ("no group 'strateg'", "did you mean 'strategy'?"),
     "show strategy=mamll": ("no strategy 'mamll'", "did you mean 'maml'?"),
     "show maml": ("no group 'maml'", "did you mean strategy=maml?"),
@@ -142,3 +187,41 @@ def test_a_key_of_a_users_own_root_config_may_serve_other_keys(
     assert done.code == 0, done.err
     config: Any = jobs.configs[0]
     assert config["scenario"]["shots"] == 7
+
+
+def test_lists_of_options_can_be_swept(fewrec: "Call", jobs: "Jobs") -> None:
+    done = fewrec("train", "-m", "strategy/augment=[noise],[mixup,drop],[]")
+    assert done.code == 0, done.err
+    chosen = [sorted(config["strategy"]["augment"]) for config in jobs.configs]
+    assert chosen == [["noise"], ["drop", "mixup"], []]
+
+
+@pytest.mark.parametrize("word", ["data.kinds={title:ignore}", "data.kinds.title=ignore"])
+def test_an_open_mapping_takes_any_key(word: str, fewrec: "Call", jobs: "Jobs") -> None:
+    done = fewrec("train", "data=table", "data.interactions=x.csv", word)
+    assert done.code == 0, done.err
+    assert jobs.configs[0]["data"]["kinds"] == {"title": "ignore"}
+
+
+def test_lightnings_arguments_need_no_plus(fewrec: "Call", jobs: "Jobs") -> None:
+    assert fewrec("train", "-m", "trainer.limit_train_batches=3", "seed=0,1").code == 0
+    assert [config["trainer"]["limit_train_batches"] for config in jobs.configs] == [3, 3]
+
+
+def test_broken_yaml_of_the_users_is_told_with_its_line(
+    fewrec: "Call", jobs: "Jobs", folder: Path
+) -> None:
+    (folder / "my" / "strategy").mkdir(parents=True)
+    (folder / "my" / "strategy" / "mine.yaml").write_text("a: [1\nb: 2\n")
+    done = fewrec("train", "--config-dir", "my", "strategy=mine")
+    first, second = done.err.splitlines()
+    assert done.code == 2
+    assert first.startswith("error: ")
+    assert "mine.yaml, line 2: this is no YAML" in first
+    assert second == "  mend that line"
+
+
+def test_an_option_without_a_comment_is_shown_with_its_classs_line(fewrec: "Call") -> None:
+    assert fewrec("show", "data=table").out.startswith("# ")
+    assert fewrec("show", "data=table").out.splitlines()[1].startswith("_target_: ")
+    assert fewrec("show", "strategy=maml").out.startswith("# meta-training")

@@ -304,5 +304,5 @@ def test_a_version_without_a_scale_is_no_version() -> None:
     assert told({"data": {"version": "100k", "scales": scales}}) == []
     for wrong in (100, "100"):
         assert told({"data": {"version": wrong, "scales": scales}}) == [
-            "data.version=100 is no version of the data"
+            "data.version is 100, no version of the data"
         ]

@@ -100,3 +100,10 @@ def test_a_config_that_was_broken_since_is_told(base: Path, fewrec: "Call") -> N
         done = fewrec("evaluate", f"run={base}")
         assert done.code == 2
         assert "config.yaml" in done.err.splitlines()[0]
+
+
+def test_a_settled_word_names_the_words_that_are_free(base: Path, fewrec: "Call") -> None:
+    told = fewrec("evaluate", f"run={base}", "seed=3").err
+    assert "seed was settled when the run was trained" in told
+    assert "(free here: scenario.shots, scenario.query, " in told
+    assert "scenario.*" not in told

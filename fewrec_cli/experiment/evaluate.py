@@ -11,6 +11,7 @@ from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.experiment.floor import Floor, FloorTasks, TrainStatistics, floors, oracle
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.score import Scored, Scorer
+from fewrec_cli.experiment.shrinkage import choose_shrinkage
 from fewrec_cli.experiment.world import World
 from fewrec_cli.metric.base import RankedLists, RatedQueries
 from fewrec_cli.metric.evaluate import PerTask, gather, score_block
@@ -18,6 +19,8 @@ from fewrec_cli.metric.lists import Catalogue, item_vectors
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.candidates import CandidateBatch, CandidateSource
 
+VALIDATION_DRAWS = 3
+"""Draws of the validation tasks on which the floors' constants are chosen."""
 Points = tuple[int | None, ...]
 
 
@@ -77,6 +80,7 @@ class Evaluator:
         seed: The run's seed, for ties and the random floor.
 
     Attributes:
+        shrinkage: The floors' constants.
         points: Support sizes of the curve and of the headline, ascending; None (all) last.
         predictions: Filled where ``evaluation.save_predictions`` asks for it.
     """
@@ -87,11 +91,20 @@ class Evaluator:
         self.name = name
         self.seed = seed
         dataset, settings, scenario = world.dataset, world.evaluation, world.scenario
+        self.points = _points(scenario.curve, scenario.shots)
+        draws = range(VALIDATION_DRAWS if len(world.split.valid) else 0)
+        self.shrinkage = choose_shrinkage(
+            dataset,
+            world.train,
+            [scenario.draw(world.split.valid, number) for number in draws],
+            self.points,
+            settings,
+        )
         self.statistics = TrainStatistics.fit(
             world.train,
             dataset.n_items,
-            item_shrinkage=settings.item_shrinkage,
-            user_shrinkage=settings.user_shrinkage,
+            item_shrinkage=self.shrinkage.item,
+            user_shrinkage=self.shrinkage.user,
         )
         self.floors = floors(implicit=dataset.implicit)
         if dataset.oracle is not None:
@@ -102,7 +115,6 @@ class Evaluator:
             item_vectors(dataset.item_fields),
         )
         self.source = CandidateSource(dataset, scenario.candidates, scenario.seed)
-        self.points = _points(scenario.curve, scenario.shots)
         self.predictions: list[Predictions] = []
 
     @property

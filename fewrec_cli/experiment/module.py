@@ -85,9 +85,12 @@ class FewShotModule(pl.LightningModule):
             optimizer = SGD(parameters, lr=outer.lr)
         else:
             optimizer = AdamW(parameters, lr=outer.lr, weight_decay=outer.weight_decay)
-        total = max(int(self.trainer.estimated_stepping_batches), 1)
+        estimated = self.trainer.estimated_stepping_batches
+        total = max(int(estimated), 1) if math.isfinite(estimated) else None
 
         def share(step: int) -> float:
+            if total is None:  # no end is known: the step size stays
+                return 1.0
             done = min(step / total, 1.0)
             return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 
@@ -17,14 +18,18 @@ from fewrec_cli.experiment.figure import shot_curve
 from fewrec_cli.experiment.pretrain import Chosen, pretrain
 from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
+from fewrec_cli.experiment.shrinkage import Shrinkage
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
-from fewrec_cli.experiment.weights import CHECKPOINT, save_weights
+from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, save_weights
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.metric.settings import ranking_metric
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.scenario.episode import episode_hash
 from fewrec_cli.scenario.leak import LeakReport, check_leaks
+
+SPARSE = ("auc_user",)
+"""Metrics that are undefined for tasks without a positive or a negative, whatever is chosen."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +147,14 @@ def finish(
         shot_curve(rows, shown, folder / "figures" / "shots.png", title)
     signature = signature_of(cfg, world)
     elsewhere = {} if weights is None else {"weights": str(weights)}
-    run.write_manifest(
-        folder, {**_facts(world, drawn, chosen, device, signature, cfg.seed, reporter), **elsewhere}
-    )
+    facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
+    run.write_manifest(folder, {**facts, **elsewhere})
     run.write_metrics(folder, signature, rows, versus)
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in reporter.seconds.items())
     reporter.say(f"seconds: {spent}")
     told = sentences(versus, headline)
+    if not any(chosen.steps.values()):
+        told = ("Nothing was trained: the kept weights are the starting ones.", *told)
     return RunResult(folder, signature, headline, rows, told)
 
 
@@ -161,6 +167,15 @@ def shortfalls(evaluator: Evaluator, drawn: Drawn, cells: Sequence[Cell]) -> lis
         said.append(
             f"k={k}: the lists of {count:,} of {tasks:,} tasks are shorter, cut at their end"
         )
+    if evaluator.shrinkage.chosen:
+        item, user = evaluator.shrinkage.item, evaluator.shrinkage.user
+        said.append(
+            f"floors: shrinkage {item:g} (items), {user:g} (users), chosen on validation tasks"
+        )
+    for name, column in cells[0].figures.columns.items():
+        defined = int((~np.isnan(column)).sum())
+        if name in SPARSE and defined < tasks / 2:
+            said.append(f"{name} is defined for {defined:,} of {tasks:,} tasks of draw 0 only")
     return said
 
 
@@ -172,6 +187,8 @@ def signature_of(cfg: DictConfig, world: World) -> str:
         "scenario": f"{scenario_word(cfg)}(seed={scenario.seed})",
         "backbone": backbone_word(cfg),
         "strategy": strategy_word(cfg),
+        "adapter": _word(cfg.strategy.adapter),
+        "augment": "+".join(cfg.strategy.augment) or "none",
         "shots": shots_word(scenario.shots),
         "query": scenario.query,
         "draws": scenario.draws,
@@ -205,8 +222,11 @@ def backbone_word(cfg: DictConfig) -> str:
 def keep_interrupted(world: World, folder: Path) -> str:
     """Save the weights as they stand, and say so."""
     trained = {"backbone": world.backbone, "strategy": world.strategy}
-    save_weights(folder / "interrupted.ckpt", trained)
-    return f"kept in {folder}: config.yaml, log.txt and the weights so far, interrupted.ckpt"
+    save_weights(folder / INTERRUPTED, trained)
+    return (
+        f"kept in {folder}: config.yaml, log.txt and the weights so far, interrupted.ckpt "
+        f"(start from them with backbone.weights={folder})"
+    )
 
 
 def _word(node: DictConfig) -> str:
@@ -225,6 +245,7 @@ def _facts(
     device: torch.device,
     signature: str,
     seed: int,
+    shrinkage: Shrinkage,
     reporter: Reporter,
 ) -> dict[str, Any]:
     split = world.split
@@ -246,5 +267,6 @@ def _facts(
         "episodes": {"hash": drawn.hash, "draws": len(drawn.episodes)},
         "leaks": asdict(drawn.leaks),
         "chosen": asdict(chosen),
+        "floors": asdict(shrinkage),
         "seconds": {name: round(spent, 3) for name, spent in reporter.seconds.items()},
     }

@@ -12,6 +12,7 @@ from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.paths import written
 
 CHECKPOINT = "checkpoint.ckpt"
+INTERRUPTED = "interrupted.ckpt"
 
 
 def save_weights(path: Path, modules: Mapping[str, nn.Module], **facts: Any) -> None:
@@ -41,13 +42,26 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
             for name, value in state.items()
             if name.startswith(f"{word}.")
         }
-        try:
-            module.load_state_dict(own)
-        except RuntimeError as fault:
+        problem = _misfit(module.state_dict(), own)
+        if problem:
             raise RunFolderError(
-                f"the {word} of {path} does not fit: {_first_mismatch(fault)}",
+                f"the {word} of {path} does not fit: {problem}",
                 "give a run of the same backbone, data and scenario",
-            ) from fault
+            )
+        module.load_state_dict(own)
+
+
+def _misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """Say in a few words why weights cannot be taken over; empty where they can."""
+    odd = sorted(set(wanted) ^ set(given))
+    if odd:
+        side = "lacks" if odd[0] in wanted else "has a further"
+        more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        return f"it {side} {odd[0]}{more}"
+    for name, value in wanted.items():
+        if value.shape != given[name].shape:
+            return f"{name} has shape {tuple(given[name].shape)}, here {tuple(value.shape)}"
+    return ""
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -61,8 +75,3 @@ def _read(path: Path) -> dict[str, Tensor]:
             "give the folder of a finished run, the last line that fewrec train printed",
         ) from fault
     return state
-
-
-def _first_mismatch(fault: RuntimeError) -> str:
-    lines = [line.strip() for line in str(fault).splitlines()]
-    return lines[1] if len(lines) > 1 else lines[0]

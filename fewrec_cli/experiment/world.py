@@ -17,7 +17,7 @@ from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.experiment.tasks import TaskTensors
-from fewrec_cli.experiment.weights import CHECKPOINT, load_weights
+from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, load_weights
 from fewrec_cli.metric.settings import Evaluation
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.strategy.base import Strategy
@@ -73,7 +73,9 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
     backbone: Backbone = make(cfg.backbone)
     backbone.prepare(dataset, train)
     if backbone.weights is not None:
-        load_weights(Path(backbone.weights) / CHECKPOINT, {"backbone": backbone})
+        start = Path(backbone.weights)
+        name = INTERRUPTED if (start / INTERRUPTED).exists() else CHECKPOINT
+        load_weights(start / name, {"backbone": backbone})
     strategy = build_strategy(cfg)
     strategy.prepare(backbone)
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)

@@ -16,8 +16,10 @@ class Evaluation:
     Attributes:
         k: Cut-offs of the ranking metrics, whole numbers >= 1, kept ascending and without repeats.
         no_positive: What a task without a positive counts as.
-        item_shrinkage: Ratings at the global mean added to each item's mean (floors), >= 0.
-        user_shrinkage: Residuals of 0 added to each user's offset (floors), >= 0.
+        item_shrinkage: Ratings at the global mean added to each item's mean (floors), >= 0; None
+            chooses it on the validation tasks.
+        user_shrinkage: Residuals of 0 added to each user's offset (floors), >= 0; None chooses it
+            on the validation tasks.
         save_predictions: Whether every candidate's score goes into ``predictions.parquet``.
 
     Raises:
@@ -26,8 +28,8 @@ class Evaluation:
 
     k: tuple[int, ...]
     no_positive: NoPositive
-    item_shrinkage: float
-    user_shrinkage: float
+    item_shrinkage: float | None
+    user_shrinkage: float | None
     save_predictions: bool
 
     def __post_init__(self) -> None:
@@ -46,7 +48,7 @@ class Evaluation:
             )
         shrinkages = {"item": self.item_shrinkage, "user": self.user_shrinkage}
         for side, value in shrinkages.items():
-            if not math.isfinite(value) or value < 0:
+            if value is not None and (not math.isfinite(value) or value < 0):
                 raise ConfigError(
                     f"evaluation.{side}_shrinkage is {value}, a number of ratings",
                     f"write 0 or more, e.g. evaluation.{side}_shrinkage=5",

@@ -30,7 +30,7 @@ def open_run(
     Raises:
         RunFolderError: The folder is unfinished, its weights do not fit, or the data has changed.
     """
-    manifest = _manifest(base)
+    manifest = read_manifest(base)
     if cfg is None:
         loaded = OmegaConf.load(base / "config.yaml")
         if not isinstance(loaded, DictConfig):
@@ -49,7 +49,12 @@ def open_run(
     return cfg, world, chosen
 
 
-def _manifest(base: Path) -> dict[str, Any]:
+def read_manifest(base: Path) -> dict[str, Any]:
+    """Return what a finished run says of itself.
+
+    Raises:
+        RunFolderError: The folder holds no finished run.
+    """
     try:
         content = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
         _ = content["data"]["hash"], content["chosen"]
@@ -63,5 +68,5 @@ def _manifest(base: Path) -> dict[str, Any]:
 
 def weights_of(base: Path) -> Path:
     """Return where a run's weights lie: in its folder, or in that of the run it evaluated."""
-    manifest = _manifest(base)
+    manifest = read_manifest(base)
     return Path(manifest["weights"]) if "weights" in manifest else base / CHECKPOINT

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment import run
-from fewrec_cli.experiment.load import open_run, weights_of
+from fewrec_cli.experiment.load import open_run, read_manifest, weights_of
 from fewrec_cli.experiment.pipeline import draw_all, finish, tell
 from fewrec_cli.experiment.pretrain import silence_lightning
 from fewrec_cli.experiment.result import RunResult
@@ -27,7 +27,7 @@ def evaluate(cfg: DictConfig, folder: Path, reporter: Reporter, base: Path) -> R
         FewrecError: The run cannot be loaded, or its tasks cannot be drawn as asked.
     """
     torch.set_num_threads(cfg.threads)
-    cfg, world, chosen = open_run(base, reporter, cfg)
+    cfg, world, chosen = open_run(base, reporter, _with_floors(cfg, base))
     tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
@@ -44,3 +44,11 @@ def evaluate(cfg: DictConfig, folder: Path, reporter: Reporter, base: Path) -> R
     return finish(
         cfg, world, drawn, chosen, device, folder, reporter, weights=weights_of(base.absolute())
     )
+
+
+def _with_floors(cfg: DictConfig, base: Path) -> DictConfig:
+    """Keep the floors' constants that the run chose, so that its floors stay what they were."""
+    kept = read_manifest(base)["floors"]
+    words = {f"{side}_shrinkage": kept[side] for side in ("item", "user")}
+    missing = {word: value for word, value in words.items() if cfg.evaluation[word] is None}
+    return DictConfig(OmegaConf.merge(cfg, {"evaluation": missing}))

@@ -223,7 +223,10 @@ def test_the_item_mean_can_be_replayed_from_the_data(
     train = frame[~frame.user_id.isin(cold)]
     mean = train.rating.mean()
     sums = train.groupby("item_id").rating.agg(["sum", "count"])
-    item_mean = (sums["sum"] + 10 * mean) / (sums["count"] + 10)
+    floors = json.loads((finished / "manifest.json").read_text(encoding="utf-8"))["floors"]
+    assert floors["chosen"] is True
+    prior = floors["item"]
+    item_mean = (sums["sum"] + prior * mean) / (sums["count"] + prior)
     query = episodes[episodes.role == "query"]
     guess = query.item_id.map(item_mean).fillna(mean)
     error = (guess.clip(1, 5) - query.rating).abs()
@@ -232,7 +235,7 @@ def test_the_item_mean_can_be_replayed_from_the_data(
 
     support = episodes[(episodes.role == "support") & (episodes.position < 2)]
     residual = support.rating - support.item_id.map(item_mean).fillna(mean)
-    offset = residual.groupby([support.draw, support.task]).sum() / (2 + 3)
+    offset = residual.groupby([support.draw, support.task]).sum() / (2 + floors["user"])
     moved = guess.to_numpy() + offset.loc[list(zip(query.draw, query.task, strict=True))].to_numpy()
     error = (pd.Series(moved, index=query.index).clip(1, 5) - query.rating).abs()
     per_draw = error.groupby([query.draw, query.task]).mean().groupby("draw").mean()
@@ -295,7 +298,7 @@ def test_the_checkpoint_loads_without_running_code(
 
 def test_the_log_holds_what_was_said(finished: Path) -> None:
     log = (finished / "log.txt").read_text(encoding="utf-8")
-    assert "12 of 60 users are cold (fraction 0.2, seed 0)" in log
+    assert "cold users (12): of 60 users (fraction 0.2, seed 0)" in log
     assert "device: cpu" in log
 
 

@@ -35,7 +35,7 @@ lint: $(STAMP) ## Check style, format and types
 	@$(BIN)/mypy
 
 test: $(STAMP) ## Run the unmarked tests (under 2 minutes on 2 cores) and print the coverage
-	@$(PYTEST) -n $(WORKERS) -m "not slow and not gpu" --cov --cov-report=term:skip-covered
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow and not gpu" --cov --cov-report=term:skip-covered
 
 test-slow: $(STAMP) ## Run the slow tests
 	@$(PYTEST) -n $(WORKERS) -m "slow and not gpu"

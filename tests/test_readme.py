@@ -81,7 +81,11 @@ def test_fewrec_lines_run(line: str, folder: Path, request: pytest.FixtureReques
     assert "Traceback" not in done.stderr
     if words[0] in ("train", "evaluate") and not any(word in line for word in LIGHT):
         last = folder / done.stdout.splitlines()[-1]
-        assert (last / "metrics.json").is_file()
+        runs = (
+            sorted(last.iterdir()) if "-m" in words else [last]
+        )  # a sweep's folder holds its jobs
+        assert len(runs) == (4 if "-m" in words else 1)
+        assert all((run / "metrics.json").is_file() for run in runs)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)

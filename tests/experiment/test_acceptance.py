@@ -22,6 +22,7 @@ def mean(content: dict[str, Any], row: str, shots: int | str, metric: str = "mae
     return float(value)
 
 
+@pytest.mark.slow
 def test_the_default_closes_half_of_the_distance_to_the_oracle(
     folder: Path, fewrec: "Call"
 ) -> None:

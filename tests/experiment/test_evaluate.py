@@ -106,6 +106,7 @@ def test_sizes_of_support_and_query_are_counted(
         np.testing.assert_array_equal(cell.n_query, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["query", "sampled:9", "catalogue"])
 def test_no_figure_depends_on_the_blocks_of_candidates(
     kind: str, monkeypatch: pytest.MonkeyPatch

@@ -99,6 +99,7 @@ def implicit(clicks: Path) -> Words:
     ],
     ids=["mf-gradient", "mf-ridge", "mlp-gradient", "mlp-ridge"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_implicit_data_runs_end_to_end(
     words: Words, clicks: Path, folder: Path, fewrec: "Call"
 ) -> None:
@@ -112,6 +113,7 @@ def test_implicit_data_runs_end_to_end(
 
 
 @pytest.mark.usefixtures("no_figure")
+@pytest.mark.slow
 def test_pairwise_training_learns_what_a_group_likes(
     clicks: Path, folder: Path, fewrec: "Call"
 ) -> None:
@@ -165,6 +167,7 @@ ORDER = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDER)
 def test_interrupted_while_writing_nothing_looks_finished(
     name: str, folder: Path, fewrec: "Call", quick: Words, monkeypatch: pytest.MonkeyPatch
@@ -249,12 +252,14 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, quick: Words) -> Path:
     return where / "sweep"
 
 
+@pytest.mark.slow
 def test_the_same_command_and_seed_give_the_same_figures(sweep: Path, finished: Path) -> None:
     assert without_times(sweep / "0") == without_times(finished)
     episodes = [(run / "episodes.parquet").read_bytes() for run in (sweep / "0", finished)]
     assert episodes[0] == episodes[1]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_figures_on_the_same_tasks(sweep: Path) -> None:
     first, other = (without_times(sweep / seed) for seed in ("0", "1"))
     by_row = [

@@ -81,9 +81,8 @@ def test_fewrec_lines_run(line: str, folder: Path, request: pytest.FixtureReques
     assert "Traceback" not in done.stderr
     if words[0] in ("train", "evaluate") and not any(word in line for word in LIGHT):
         last = folder / done.stdout.splitlines()[-1]
-        runs = (
-            sorted(last.iterdir()) if "-m" in words else [last]
-        )  # a sweep's folder holds its jobs
+        jobs = sorted(path for path in last.iterdir() if path.is_dir())
+        runs = jobs if "-m" in words else [last]  # a sweep's folder holds its jobs
         assert len(runs) == (4 if "-m" in words else 1)
         assert all((run / "metrics.json").is_file() for run in runs)
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
+from fewrec_cli.experiment.draw import draw_rows
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.base import Batch, Feed
 
@@ -176,36 +177,6 @@ class Steps(Dataset[Batch]):
             torch.from_numpy(real).float(),
             negative,
         )
-
-
-def draw_rows(
-    start: IntArray, count: IntArray, feed: Feed, rng: np.random.Generator
-) -> tuple[IntArray, IntArray]:
-    """Draw support and query of each task from its own rows.
-
-    Args:
-        start: First row of each task, ``(tasks,)``.
-        count: Rows of each task, >= 2, ``(tasks,)``.
-        feed: Bounds of support and query; a support always leaves one row for the query.
-        rng: Source of all randomness.
-
-    Returns:
-        Row numbers padded with -1, ``(tasks, longest support)`` and ``(tasks, longest query)``.
-    """
-    low, high = feed.support
-    drawn = np.exp(rng.uniform(np.log(max(low, 1)), np.log(high + 1), len(count)))
-    size = np.clip(drawn.astype(np.int64), 1, np.minimum(high, count - 1))
-    keys = rng.random((len(count), int(count.max())))
-    keys[np.arange(keys.shape[1]) >= count[:, None]] = np.inf
-    order = np.argsort(keys, axis=1)
-    column = np.arange(order.shape[1])
-    rows = start[:, None] + order
-    support = np.where(column < size[:, None], rows, -1)[:, : int(size.max())]
-    taken = np.minimum(count - size, feed.query)
-    place = size[:, None] + np.arange(int(taken.max()))
-    inside = np.arange(int(taken.max())) < taken[:, None]
-    query = np.take_along_axis(rows, np.minimum(place, rows.shape[1] - 1), 1)
-    return support, np.where(inside, query, -1)
 
 
 class StepOrder(Sampler[tuple[int, int]]):

@@ -8,7 +8,7 @@ import torch
 
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
-from fewrec_cli.experiment.feed import Steps, TrainingRows, draw_rows, loader
+from fewrec_cli.experiment.feed import Steps, TrainingRows, loader
 from fewrec_cli.scenario.batch import RowBatch, TaskBatch
 from fewrec_cli.strategy.base import Batch, Feed
 from tests.composed import built
@@ -181,17 +181,6 @@ def test_support_and_query_are_disjoint_rows_of_the_user_within_bounds() -> None
                 assert len(query) == min(TASKS.query, COUNTS[user] - len(support))
                 sizes.add((user, len(support)))
     assert {size for user, size in sizes if user == 8} == {2, 3, 4, 5}
-
-
-def test_support_sizes_are_drawn_log_uniformly() -> None:
-    users, rng = 20_000, np.random.default_rng(0)
-    count = np.full(users, 40)
-    support, query = draw_rows(np.arange(users) * 40, count, Feed("tasks", 1, (1, 15), 2), rng)
-    size = (support >= 0).sum(1)
-    np.testing.assert_array_equal((query >= 0).sum(1), 2)
-    expected = np.log(1 + 1 / np.arange(1, 16)) / np.log(16)
-    found = np.bincount(size, minlength=16)[1:] / users
-    np.testing.assert_allclose(found, expected, atol=0.015)
 
 
 def test_negatives_are_never_items_of_the_user() -> None:

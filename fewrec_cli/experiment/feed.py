@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fewrec_cli.core.grouping import order_by_history
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
 from fewrec_cli.experiment.draw import draw_rows
@@ -24,25 +25,29 @@ REDRAWS = 30
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Training interactions grouped by user, ratings in standard units.
+    """An index of the training interactions by user and time; the interactions are not copied.
+
+    Place p of the index is row ``order[p]`` of ``train``.
 
     Attributes:
-        user: ``(n,)``, ascending.
-        item: ``(n,)``.
-        rating: ``(n,)``.
+        train: The rows that pretraining may see, in any order.
+        order: Rows of ``train`` by user, each user's in order of time, ``(n,)``.
         people: Users with at least two rows, ``(tasks,)``.
-        start: First row of each of ``people``, ``(tasks,)``.
+        start: First place of each of ``people``, ``(tasks,)``.
         count: Number of rows of each of ``people``, ``(tasks,)``.
+        mean: Of the training ratings (stars).
+        sd: Of the training ratings (stars).
         n_items: Size of the catalogue.
         implicit: Whether a sampled negative goes with every row.
     """
 
-    user: IntArray
-    item: IntArray
-    rating: FloatArray
+    train: Interactions
+    order: IntArray
     people: IntArray
     start: IntArray
     count: IntArray
+    mean: float
+    sd: float
     n_items: int
     implicit: bool
 
@@ -50,25 +55,35 @@ class TrainingRows:
     def of(
         cls, train: Interactions, n_items: int, mean: float, sd: float, *, implicit: bool
     ) -> "TrainingRows":
-        """Group interactions by user and standardise their ratings."""
-        rows = train.take(np.argsort(train.user, kind="stable"))
-        people, start, count = np.unique(rows.user, return_index=True, return_counts=True)
-        enough = count >= 2
-        return cls(
-            rows.user,
-            rows.item,
-            (rows.rating - mean) / sd,
-            people[enough],
-            start[enough].astype(np.int64),
-            count[enough].astype(np.int64),
-            n_items,
-            implicit,
-        )
+        """Index interactions by user and time."""
+        count = np.bincount(train.user).astype(np.int64)
+        order = order_by_history(train.user, train.timestamp, len(count))
+        people = np.flatnonzero(count >= 2)
+        start = (np.cumsum(count) - count)[people]
+        return cls(train, order, people, start, count[people], mean, sd, n_items, implicit)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def user(self, place: IntArray) -> IntArray:
+        """Return the users of places of the index, in the places' shape."""
+        return self.train.user[self.order[place]]
+
+    def item(self, place: IntArray) -> IntArray:
+        """Return the items of places of the index, in the places' shape."""
+        return self.train.item[self.order[place]]
+
+    def rating(self, place: IntArray) -> FloatArray:
+        """Return the ratings of places of the index in standard units, in the places' shape."""
+        return (self.train.rating[self.order[place]] - self.mean) / self.sd
 
     @cached_property
     def known(self) -> IntArray:
         """Every training pair as one number, user x catalogue + item, ascending, ``(n,)``."""
-        return np.sort(self.user * self.n_items + self.item)
+        pair = self.train.user * self.n_items
+        pair += self.train.item
+        pair.sort()
+        return pair
 
     def negatives(self, user: IntArray, item: IntArray, rng: np.random.Generator) -> IntArray:
         """Draw one item per row that its user has no training row for, ``(n,)``.
@@ -112,7 +127,7 @@ class Steps(Dataset[Batch]):
     @property
     def size(self) -> int:
         """Rows (tasks) of an epoch."""
-        return len(self.rows.user) if self.feed.kind == "rows" else len(self.rows.people)
+        return len(self.rows) if self.feed.kind == "rows" else len(self.rows.people)
 
     def __len__(self) -> int:
         return -(-self.size // self.feed.per_step)
@@ -140,14 +155,14 @@ class Steps(Dataset[Batch]):
     def _row_batch(
         self, order: IntArray, mine: slice, share: float, rng: np.random.Generator
     ) -> RowBatch:
-        user, item = self.rows.user[order], self.rows.item[order]
+        user, item = self.rows.user(order), self.rows.item(order)
         negative = None
         if self.rows.implicit:
             negative = torch.from_numpy(self.rows.negatives(user, item, rng)[mine])
         return RowBatch(
             torch.from_numpy(user[mine]),
             torch.from_numpy(item[mine]),
-            torch.from_numpy(self.rows.rating[order][mine]).float(),
+            torch.from_numpy(self.rows.rating(order[mine])).float(),
             negative,
             share,
         )
@@ -164,13 +179,13 @@ class Steps(Dataset[Batch]):
     def _padded(self, user: IntArray, rows: IntArray, rng: np.random.Generator) -> Rows:
         """Turn row numbers padded with -1, ``(tasks, n)``, into tensors."""
         real = rows >= 0
-        item = np.where(real, self.rows.item[rows], 0)
+        item = np.where(real, self.rows.item(rows), 0)
         negative = None
         if self.rows.implicit:
             owner = np.broadcast_to(user[:, None], item.shape).ravel()
             drawn = self.rows.negatives(owner, item.ravel(), rng).reshape(item.shape)
             negative = torch.from_numpy(drawn)
-        rating = np.where(real, self.rows.rating[rows], 0.0)
+        rating = np.where(real, self.rows.rating(rows), 0.0)
         return Rows(
             torch.from_numpy(item),
             torch.from_numpy(rating).float(),

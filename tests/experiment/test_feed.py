@@ -56,19 +56,38 @@ def same(first: Batch, second: Batch) -> bool:
     )
 
 
-def test_rows_are_grouped_by_user_in_standard_units() -> None:
+def everything(rows: TrainingRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Users, items and ratings of all places."""
+    place = np.arange(len(rows))
+    return rows.user(place), rows.item(place), rows.rating(place)
+
+
+def test_rows_are_indexed_by_user_in_standard_units() -> None:
     rows = made()
-    assert (np.diff(rows.user) >= 0).all()
-    np.testing.assert_array_equal(np.bincount(rows.user), COUNTS)
-    assert set(rows.rating.tolist()) == {-1.0, -0.5, 0.0, 0.5, 1.0}
+    user, item, rating = everything(rows)
+    assert (np.diff(user) >= 0).all()
+    np.testing.assert_array_equal(np.bincount(user), COUNTS)
+    assert set(rating.tolist()) == {-1.0, -0.5, 0.0, 0.5, 1.0}
+    given = set(zip(rows.train.user, rows.train.item, rows.train.rating, strict=True))
+    assert set(zip(user, item, rating * 2 + 3, strict=True)) == given
+
+
+def test_rows_of_a_user_stand_in_order_of_time_and_nothing_is_copied() -> None:
+    given = made().train
+    times = np.random.default_rng(0).permutation(len(given))
+    train = Interactions(given.user, given.item, given.rating, times)
+    rows = TrainingRows.of(train, ITEMS, 3.0, 2.0, implicit=False)
+    assert rows.train is train
+    np.testing.assert_array_equal(rows.order, np.lexsort((times, train.user)))
 
 
 def test_users_with_one_row_are_left_out_of_tasks() -> None:
     rows = made()
+    user, _, _ = everything(rows)
     assert rows.people.tolist() == [user for user, count in enumerate(COUNTS) if count >= 2]
-    for user, start, count in zip(rows.people, rows.start, rows.count, strict=True):
-        assert (rows.user[start : start + count] == user).all()
-        assert count == COUNTS[user]
+    for one, start, count in zip(rows.people, rows.start, rows.count, strict=True):
+        assert (user[start : start + count] == one).all()
+        assert count == COUNTS[one]
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
@@ -98,7 +117,7 @@ def test_averaged_gradients_of_processes_are_those_of_one(
     train = planted.interactions.take(np.flatnonzero(planted.interactions.user < 33))
     torch.manual_seed(0)
     backbone.prepare(planted, train)
-    strategy.prepare(backbone)
+    strategy.prepare(backbone, planted, train)
     backbone.eval()  # nothing is held back at random
     rows = TrainingRows.of(train, planted.n_items, 3.0, 1.0, implicit=False)
     feed = Feed(strategy.feed.kind, {"rows": 100, "tasks": 8}[strategy.feed.kind], (1, 6), 6)
@@ -151,13 +170,14 @@ def test_an_epoch_holds_every_task_and_every_row_once(epoch: int) -> None:
         batch = rows[epoch, step]
         assert len(batch) <= ROWS.per_step
         pairs += (batch.user * ITEMS + batch.item).tolist()
-    assert sorted(pairs) == sorted((made().user * ITEMS + made().item).tolist())
+    assert sorted(pairs) == sorted((made().train.user * ITEMS + made().train.item).tolist())
 
 
 def test_support_and_query_are_disjoint_rows_of_the_user_within_bounds() -> None:
     rows, sizes = made(), set()
-    own = {user: set(rows.item[rows.user == user].tolist()) for user in rows.people.tolist()}
-    rating = dict(zip(zip(rows.user, rows.item, strict=True), rows.rating, strict=True))
+    users, items, ratings = everything(rows)
+    own = {user: set(items[users == user].tolist()) for user in rows.people.tolist()}
+    rating = dict(zip(zip(users, items, strict=True), ratings, strict=True))
     feed = steps(TASKS)
     for epoch in range(30):
         for step in range(len(feed)):
@@ -185,7 +205,7 @@ def test_support_and_query_are_disjoint_rows_of_the_user_within_bounds() -> None
 
 def test_negatives_are_never_items_of_the_user() -> None:
     rows = made(implicit=True)
-    known = set((rows.user * ITEMS + rows.item).tolist())
+    known = set((rows.train.user * ITEMS + rows.train.item).tolist())
     drawn = []
     for feed in (ROWS, TASKS):
         source = steps(feed, implicit=True)
@@ -198,7 +218,7 @@ def test_negatives_are_never_items_of_the_user() -> None:
                 assert part.negative is not None
                 keys = batch.user[:, None] * ITEMS + part.negative
                 drawn += keys[part.weight > 0].tolist()
-    assert len(drawn) > len(rows.user)
+    assert len(drawn) > len(rows)
     assert not known & set(drawn)
     assert len({key % ITEMS for key in drawn}) > ITEMS // 2  # all over the catalogue
 

@@ -23,7 +23,7 @@ from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import FloatArray
 from fewrec_cli.data.base import Dataset, DataSource
-from fewrec_cli.engine.general import query_losses, score
+from fewrec_cli.engine.base import query_losses
 from fewrec_cli.metric.base import NoPositive, RankedLists
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.base import Strategy
@@ -388,15 +388,15 @@ class StrategyContract:
         dataset = planted_dataset()
         known = np.flatnonzero(dataset.interactions.user < HELD_OUT[0])
         backbone.prepare(dataset, dataset.interactions.take(known))
-        strategy.prepare(backbone)
+        strategy.prepare(backbone, dataset, dataset.interactions.take(known))
         for phase in strategy.phases if pretrained else ():
             train(phase, backbone, pretrained)
         return strategy.eval(), backbone.eval()
 
     def scores(self, strategy: Strategy, backbone: Backbone, batch: TaskBatch) -> Tensor:
         """Return the adapted scores of the query, ``(tasks, query)``."""
-        weights = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
-        return score(backbone, weights, batch.user, batch.query.item).detach()
+        adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        return adapted.predict(backbone, batch.user, batch.query.item).score.detach()
 
     def test_constructor_takes_keywords_without_defaults(self) -> None:
         constructor_keys(type(self.strategy()))

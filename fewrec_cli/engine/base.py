@@ -1,41 +1,63 @@
-"""What every inner loop shares: adapted weights, the task loss, the settings of the steps."""
+"""What every path of the engine shares: what adaptation answers, the losses, the inner loop."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.scenario.batch import Rows
+
 
 @dataclass(frozen=True)
-class TaskWeights:
-    """What adaptation changed: a stack of parameters, one slice per task.
+class Prediction:
+    """What is foretold of candidates.
 
     Attributes:
-        values: Parameter name relative to the backbone to ``(tasks, *shape)``; parameters that are
-            absent keep their shared values. Empty for an unadapted model.
+        score: Expected rating (explicit data) or preference, standard units, ``(tasks, n)``;
+            candidates are ranked by it.
+        levels: Probability of each rating level, ascending, ``(tasks, n, levels)``; None for a
+            point predictor.
+        variance: Predictive variance of a rating, standard units squared, ``(tasks, n)``, or None.
     """
 
-    values: Mapping[str, Tensor]
+    score: Tensor
+    levels: Tensor | None = None
+    variance: Tensor | None = None
 
-    @property
-    def in_head(self) -> bool:
-        """Whether only the head was adapted, so that features may be encoded once."""
-        return all(name.startswith("head.") for name in self.values)
 
-    def detach(self) -> "TaskWeights":
-        """Return the same weights without their graph."""
-        return TaskWeights({name: value.detach() for name, value in self.values.items()})
+class Adapted(ABC):
+    """What a batch of tasks learned from its supports: answers for each task's candidates."""
 
-    def towards(self, shared: Mapping[str, Tensor], alpha: float) -> "TaskWeights":
-        """Return θ = θ0 + α (θ1 - θ0), with θ0 = ``shared`` and θ1 these weights."""
-        moved = {
-            name: shared[name] + alpha * (value - shared[name])
-            for name, value in self.values.items()
-        }
-        return TaskWeights(moved)
+    @abstractmethod
+    def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
+        """Foretell the ratings of items.
+
+        Args:
+            backbone: Shared weights, those that were adapted.
+            user: ``(tasks,)``.
+            item: ``(tasks, n)``.
+        """
+
+    @abstractmethod
+    def take(self, tasks: Tensor) -> Self:
+        """Return what some of the tasks learned, by their index ``(n,)``."""
+
+    def values_by_name(self) -> Mapping[str, Tensor]:
+        """Return the adapted parameters by name relative to the backbone, ``(tasks, *shape)``.
+
+        Raises:
+            ConfigError: What was learned is not a change of the backbone's parameters.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} adapts no parameters of the backbone",
+            "choose strategy/adapter=gradient or ridge",
+        )
 
 
 @dataclass(frozen=True)
@@ -92,3 +114,14 @@ def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     """Mean over each task's own rows, ``(...)`` from ``(..., n)``; 0 for a task without rows."""
     total = weight.sum(-1)
     return (losses * weight).sum(-1) / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def query_losses(
+    backbone: Backbone, adapted: Adapted, user: Tensor, query: Rows, kind: RatingLoss = "squared"
+) -> Tensor:
+    """Return each task's mean loss on its query rows, ``(tasks,)``."""
+    scores = adapted.predict(backbone, user, query.item).score
+    if query.negative is None:
+        return weighted_mean(pointwise_loss(scores, query.rating, kind), query.weight)
+    negative = adapted.predict(backbone, user, query.negative).score
+    return weighted_mean(pairwise_loss(scores, negative), query.weight)

@@ -1,70 +1,20 @@
 """The general path: any backbone, all tasks at once, by vmap over functional calls."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 
 from fewrec_cli.backbone.base import Backbone, subset
-from fewrec_cli.engine.base import (
-    InnerLoop,
-    RatingLoss,
+from fewrec_cli.engine.base import InnerLoop, pairwise_loss, pointwise_loss, weighted_mean
+from fewrec_cli.engine.weights import (
+    Inputs,
+    Parameters,
     TaskWeights,
-    pairwise_loss,
-    pointwise_loss,
-    weighted_mean,
+    caller,
+    encode,
+    head_caller,
 )
 from fewrec_cli.scenario.batch import Rows
-
-Parameters = dict[str, Tensor]
-Inputs = tuple[Tensor, ...]
-
-
-def encode(backbone: Backbone, user: Tensor, rows: Rows) -> Tensor:
-    """Return the features of rows, mixed with their partners', ``(tasks, n, width)``."""
-    features = backbone.encode(user, rows.item)
-    if rows.partner is not None and rows.mix is not None:
-        share = rows.mix[..., None]
-        features = share * features + (1 - share) * backbone.encode(user, rows.partner)
-    return features
-
-
-def score(backbone: Backbone, weights: TaskWeights, user: Tensor, item: Tensor) -> Tensor:
-    """Score items with each task's own weights.
-
-    Args:
-        backbone: Shared weights.
-        weights: What adaptation changed.
-        user: ``(tasks,)``.
-        item: ``(tasks, n)``.
-
-    Returns:
-        Scores in standard units, ``(tasks, n)``.
-    """
-    if not weights.values:
-        shared: Tensor = backbone(user, item)
-        return shared
-    if weights.in_head:
-        return _head_scores(backbone, weights, backbone.encode(user, item))
-    call = _caller(backbone)
-    scores: Tensor = vmap(call, randomness="different")(dict(weights.values), (user, item))
-    return scores
-
-
-def query_losses(
-    backbone: Backbone,
-    weights: TaskWeights,
-    user: Tensor,
-    query: Rows,
-    kind: RatingLoss = "squared",
-) -> Tensor:
-    """Return each task's mean loss on its query rows, ``(tasks,)``."""
-    scores = score(backbone, weights, user, query.item)
-    if query.negative is None:
-        return weighted_mean(pointwise_loss(scores, query.rating, kind), query.weight)
-    negative = score(backbone, weights, user, query.negative)
-    return weighted_mean(pairwise_loss(scores, negative), query.weight)
 
 
 def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop) -> TaskWeights:
@@ -84,7 +34,7 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
         Finn et al., "Model-Agnostic Meta-Learning", ICML 2017, algorithm 1.
     """
     in_head = all(name.startswith("head.") for name in loop.names)
-    call = _head_caller(backbone) if in_head else _caller(backbone)
+    call = head_caller(backbone) if in_head else caller(backbone)
     rows = (support.rating, support.weight)
     graph = loop.second_order and torch.is_grad_enabled()
     with torch.set_grad_enabled(graph):
@@ -121,30 +71,6 @@ def _inputs(
     mixed = () if support.partner is None or support.mix is None else (support.partner, support.mix)
     other = None if support.negative is None else (user, support.negative)
     return (user, support.item, *mixed), other
-
-
-def _caller(backbone: Backbone) -> Callable[[Parameters, Inputs], Tensor]:
-    """Return the whole backbone as a function of some of its parameters."""
-    return lambda own, inputs: functional_call(backbone, own, inputs)
-
-
-def _head_caller(backbone: Backbone) -> Callable[[Parameters, Inputs], Tensor]:
-    """Return the head as a function of some of its parameters, named as in the backbone."""
-    head: nn.Module = backbone.head
-
-    def call(own: Parameters, inputs: Inputs) -> Tensor:
-        local = {name.removeprefix("head."): value for name, value in own.items()}
-        scores: Tensor = functional_call(head, local, inputs)
-        return scores
-
-    return call
-
-
-def _head_scores(backbone: Backbone, weights: TaskWeights, features: Tensor) -> Tensor:
-    scores: Tensor = vmap(_head_caller(backbone), randomness="different")(
-        dict(weights.values), (features,)
-    )
-    return scores
 
 
 def refuse_batch_statistics(module: nn.Module) -> str | None:

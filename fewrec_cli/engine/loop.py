@@ -7,13 +7,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from fewrec_cli.backbone.base import Backbone, subset
-from fewrec_cli.engine.base import (
-    InnerLoop,
-    TaskWeights,
-    pairwise_loss,
-    pointwise_loss,
-    weighted_mean,
-)
+from fewrec_cli.engine.base import InnerLoop, pairwise_loss, pointwise_loss, weighted_mean
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows
 
 

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
-from fewrec_cli.engine.general import encode
+from fewrec_cli.engine.weights import TaskWeights, encode
 from fewrec_cli.scenario.batch import Rows
 
 

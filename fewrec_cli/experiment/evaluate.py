@@ -7,8 +7,9 @@ import numpy as np
 
 from fewrec_cli.core.progress import Advance
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.core.types import FloatArray, IntArray
+from fewrec_cli.core.types import IntArray
 from fewrec_cli.experiment.floor import Floor, FloorTasks, TrainStatistics, floors, oracle
+from fewrec_cli.experiment.foretell import Foretold
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.score import Scored, Scorer
 from fewrec_cli.experiment.shrinkage import choose_shrinkage
@@ -65,7 +66,7 @@ class _Line:
     row: str
     kind: Kind
     shots: Points
-    blocks: tuple[FloatArray, ...]
+    blocks: tuple[Foretold, ...]
     rates: bool
     adapt_s: float | None = None
 
@@ -168,13 +169,15 @@ class Evaluator:
         episodes: Episodes,
         candidates: Sequence[CandidateBatch],
         shots: int | None,
-    ) -> tuple[FloatArray, ...]:
+    ) -> tuple[Foretold, ...]:
         """Return a floor's scores of every candidate batch."""
         seed = derive_seed(self.seed, "floor", episodes.draw)
         tasks = FloorTasks.cut(self.world.dataset.interactions, episodes, shots, seed)
         return tuple(
-            floor.predict(
-                self.statistics, tasks.part(batch.start, batch.start + len(batch)), batch.item
+            Foretold(
+                floor.predict(
+                    self.statistics, tasks.part(batch.start, batch.start + len(batch)), batch.item
+                )
             )
             for batch in candidates
         )
@@ -186,20 +189,20 @@ class Evaluator:
         rates = line.rates and not self.world.dataset.implicit
         blocks = [
             score_block(
-                RankedLists(score, batch.rating, batch.relevant, batch.mask, batch.item),
-                self._rated(episodes, batch, score) if rates else None,
+                RankedLists(block.score, batch.rating, batch.relevant, batch.mask, batch.item),
+                self._rated(episodes, batch, block) if rates else None,
                 k=settings.k,
                 no_positive=settings.no_positive,
                 seed=derive_seed(self.seed, "ties", episodes.draw),
                 start=batch.start,
                 catalogue=self.catalogue,
             )
-            for batch, score in zip(candidates, line.blocks, strict=True)
+            for batch, block in zip(candidates, line.blocks, strict=True)
         ]
         return gather(blocks)
 
     def _rated(
-        self, episodes: Episodes, batch: CandidateBatch, score: FloatArray
+        self, episodes: Episodes, batch: CandidateBatch, block: Foretold
     ) -> RatedQueries | None:
         dataset = self.world.dataset
         if dataset.scale is None:
@@ -207,11 +210,14 @@ class Evaluator:
         query = episodes.query[batch.start : batch.start + len(batch)]
         mask = query >= 0
         return RatedQueries(
-            score[:, : batch.query_columns],
+            block.score[:, : batch.query_columns],
             np.where(mask, dataset.interactions.rating[query], 0.0),
             mask,
             dataset.scale,
             dataset.positive,
+            block.decoded,
+            block.low,
+            block.high,
         )
 
 

@@ -12,7 +12,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import RunError
-from fewrec_cli.engine.general import query_losses
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.base import Batch, Strategy
 
@@ -57,13 +56,11 @@ class FewShotModule(pl.LightningModule):
 
     def validation_step(self, batch: TaskBatch, _index: int) -> None:
         """Log the query loss of adapted validation tasks."""
-        weights = self.whole.adapt(
+        adapted = self.whole.adapt(
             self.backbone, batch.user, batch.support, seed=batch.seed, training=False
         )
-        loss = query_losses(
-            self.backbone, weights, batch.user, batch.query, self.whole.outer.loss
-        ).mean()
-        self.log("val/loss", loss, batch_size=len(batch), sync_dist=True)
+        losses = self.whole.query_losses(self.backbone, adapted, batch.user, batch.query)
+        self.log("val/loss", losses.mean(), batch_size=len(batch), sync_dist=True)
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int

@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader
 from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.engine.general import query_losses
 from fewrec_cli.experiment.callback import BestWeights, Progress
 from fewrec_cli.experiment.feed import Steps, loader
 from fewrec_cli.experiment.module import FewShotModule
@@ -132,14 +131,15 @@ def choose_strength(world: World, validation: list[TaskBatch]) -> float:
 @torch.no_grad()
 def _validation_loss(world: World, validation: list[TaskBatch]) -> float:
     device = world.backbone.rating_mean.device
-    kind = world.strategy.outer.loss
+    strategy = world.strategy
     total = count = 0.0
     for batch in validation:
         here = batch.to(device)
-        weights = world.strategy.adapt(
+        adapted = strategy.adapt(
             world.backbone, here.user, here.support, seed=here.seed, training=False
         )
-        total += float(query_losses(world.backbone, weights, here.user, here.query, kind).sum())
+        losses = strategy.query_losses(world.backbone, adapted, here.user, here.query)
+        total += float(losses.sum())
         count += len(here)
     return total / count
 

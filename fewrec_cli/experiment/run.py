@@ -66,7 +66,7 @@ def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Prediction
     """Write ``predictions.parquet``: the model's score of every candidate at the headline size."""
     frames = []
     for one in found:
-        for batch, score in zip(one.candidates, one.scored.blocks, strict=True):
+        for batch, block in zip(one.candidates, one.scored.blocks, strict=True):
             task, column = np.nonzero(batch.mask)
             frames.append(
                 {
@@ -74,7 +74,7 @@ def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Prediction
                     "task": task + batch.start,
                     "item_id": dataset.item_ids[batch.item[task, column]],
                     "rating": batch.rating[task, column],
-                    "score": score[task, column],
+                    "score": block.score[task, column],
                 }
             )
     _write_parquet(

@@ -1,7 +1,7 @@
 """Scores of the model: adapt every task of a draw at one support size, then score candidates."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.core.types import FloatArray, IntArray
-from fewrec_cli.engine.base import TaskWeights
-from fewrec_cli.engine.general import score
+from fewrec_cli.core.types import IntArray
+from fewrec_cli.engine.base import Adapted
+from fewrec_cli.experiment.foretell import Foretold, assemble, foretell
 from fewrec_cli.experiment.tasks import parts
 from fewrec_cli.experiment.world import World
 from fewrec_cli.scenario.base import Episodes
@@ -21,6 +21,7 @@ NUMBERS = 1 << 23
 """Adapted numbers of all tasks of one part, at most (a single task is never split)."""
 SCORES = 1 << 19
 """Scored candidates at a time, at most."""
+Piece = tuple[IntArray, Foretold]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Scored:
     """The model's scores of one draw at one support size.
 
     Attributes:
-        blocks: Scores in stars of each candidate batch, each ``(tasks, candidates)``.
+        blocks: What is said of each candidate batch.
         adapt_s: Wall time of adaptation of all tasks (seconds).
     """
 
-    blocks: tuple[FloatArray, ...]
+    blocks: tuple[Foretold, ...]
     adapt_s: float
 
 
@@ -59,64 +60,64 @@ class Scorer:
         self, episodes: Episodes, candidates: Sequence[CandidateBatch], shots: int | None
     ) -> Scored:
         """Adapt to ``shots`` support rows (None: all) and score every candidate."""
-        blocks = [np.zeros(batch.item.shape) for batch in candidates]
+        pieces: list[list[Piece]] = [[] for _ in candidates]
         spent = 0.0
         for tasks in parts(episodes, shots, self.most_tasks):
             word = -1 if shots is None else shots
             seed = derive_seed(self.seed, "adapt", episodes.draw, word)
             batch = self.world.tensors.batch(episodes, tasks, shots, seed).to(self.device)
             started = time.perf_counter()
-            weights = self.strategy.adapt(
+            adapted = self.strategy.adapt(
                 self.backbone, batch.user, batch.support, seed=seed, training=False
             )
             self._wait()
             spent += time.perf_counter() - started
-            self._fill(blocks, candidates, tasks, batch.user, weights)
-        return Scored(tuple(blocks), spent)
+            for held, block in zip(pieces, candidates, strict=True):
+                held += self._inside(block, tasks, batch.user, adapted)
+        return Scored(_assembled(pieces, candidates), spent)
 
     @torch.no_grad()
     def unadapted(self, episodes: Episodes, candidates: Sequence[CandidateBatch]) -> Scored:
-        """Score every candidate with the shared weights."""
-        blocks = [np.zeros(batch.item.shape) for batch in candidates]
-        for batch, block in zip(candidates, blocks, strict=True):
+        """Score every candidate as before any support is seen."""
+        pieces = []
+        for batch in candidates:
             user = torch.from_numpy(episodes.user[batch.start :][: len(batch)]).to(self.device)
-            rows = np.arange(len(batch))
-            self._score_rows(block, batch, rows, user, TaskWeights({}))
-        return Scored(tuple(blocks), 0.0)
+            before = self.strategy.unadapted(self.backbone, user)
+            pieces.append(list(self._pieces(batch, np.arange(len(batch)), user, before)))
+        return Scored(_assembled(pieces, candidates), 0.0)
 
-    def _fill(
-        self,
-        blocks: list[FloatArray],
-        candidates: Sequence[CandidateBatch],
-        tasks: IntArray,
-        user: Tensor,
-        weights: TaskWeights,
-    ) -> None:
-        """Score the candidates of ``tasks``, wherever in the batches they stand."""
-        for batch, block in zip(candidates, blocks, strict=True):
-            inside = np.flatnonzero((tasks >= batch.start) & (tasks < batch.start + len(batch)))
-            if not len(inside):
-                continue
+    def _inside(
+        self, batch: CandidateBatch, tasks: IntArray, user: Tensor, adapted: Adapted
+    ) -> Iterator[Piece]:
+        """Score those of the adapted ``tasks`` that stand in a candidate batch."""
+        inside = np.flatnonzero((tasks >= batch.start) & (tasks < batch.start + len(batch)))
+        if len(inside):
             place = torch.from_numpy(inside).to(self.device)
-            own = TaskWeights({name: value[place] for name, value in weights.values.items()})
-            self._score_rows(block, batch, tasks[inside] - batch.start, user[place], own)
+            rows = tasks[inside] - batch.start
+            yield from self._pieces(batch, rows, user[place], adapted.take(place))
 
-    def _score_rows(
-        self,
-        block: FloatArray,
-        batch: CandidateBatch,
-        rows: IntArray,
-        user: Tensor,
-        weights: TaskWeights,
-    ) -> None:
-        step = max(1, SCORES // max(block.shape[1], 1))
+    def _pieces(
+        self, batch: CandidateBatch, rows: IntArray, user: Tensor, adapted: Adapted
+    ) -> Iterator[Piece]:
+        """Score the candidates of some rows of a batch, so many at a time as fit."""
+        step = max(1, SCORES // max(batch.item.shape[1], 1))
         for start in range(0, len(rows), step):
-            some = slice(start, start + step)
-            item = torch.from_numpy(batch.item[rows[some]]).to(self.device)
-            own = TaskWeights({name: value[some] for name, value in weights.values.items()})
-            scores = score(self.backbone, own, user[some], item)
-            block[rows[some]] = self.backbone.stars(scores).double().cpu().numpy()
+            some = torch.arange(start, min(start + step, len(rows)), device=self.device)
+            place = rows[start : start + step]
+            item = torch.from_numpy(batch.item[place]).to(self.device)
+            prediction = adapted.take(some).predict(self.backbone, user[some], item)
+            scale = self.world.dataset.scale
+            yield place, foretell(prediction, self.backbone, scale, batch.query_columns)
 
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _assembled(
+    pieces: Sequence[Sequence[Piece]], candidates: Sequence[CandidateBatch]
+) -> tuple[Foretold, ...]:
+    return tuple(
+        assemble(held, (batch.item.shape[0], batch.item.shape[1]), batch.query_columns)
+        for held, batch in zip(pieces, candidates, strict=True)
+    )

@@ -77,7 +77,7 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
         name = INTERRUPTED if (start / INTERRUPTED).exists() else CHECKPOINT
         load_weights(start / name, {"backbone": backbone})
     strategy = build_strategy(cfg)
-    strategy.prepare(backbone)
+    strategy.prepare(backbone, dataset, train)
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
     rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
     tensors = TaskTensors(dataset, mean, sd, rows)

@@ -51,6 +51,9 @@ class RatedQueries:
         positive: A rating of at least this (stars) counts as liked.
         decoded: Median level of a predictive distribution (stars), ``(tasks, query)``; None for a
             point predictor, which answers the level nearest to ``expected``.
+        low: Lower end of an interval meant to hold 80% of ratings (stars), ``(tasks, query)``;
+            None for a predictor that says nothing of its own error.
+        high: Upper end (stars), ``(tasks, query)``; None together with ``low``.
 
     Raises:
         ShapeError: The arrays differ in shape.
@@ -62,9 +65,12 @@ class RatedQueries:
     scale: Scale
     positive: float
     decoded: FloatArray | None = None
+    low: FloatArray | None = None
+    high: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        _same_shape("query", self.expected, self.rating, self.mask, self.decoded)
+        columns = (self.expected, self.rating, self.mask, self.decoded, self.low, self.high)
+        _same_shape("query", *columns)
 
 
 def _same_shape(what: str, *columns: FloatArray | BoolArray | IntArray | None) -> None:

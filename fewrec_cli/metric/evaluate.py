@@ -15,7 +15,15 @@ from fewrec_cli.metric.order import rank
 from fewrec_cli.metric.ranking import AT_K
 from fewrec_cli.metric.statistics import mean_sd
 
-RATING_METRICS = ("mae", "mae_median", "rmse", "rmse_user", "accuracy")
+RATING_METRICS = (
+    "mae",
+    "mae_median",
+    "rmse",
+    "rmse_user",
+    "accuracy",
+    "interval_coverage",
+    "interval_width",
+)
 """Undefined (None) for implicit data and for rows that only rank."""
 
 
@@ -174,6 +182,8 @@ def _rating_columns(rated: RatedQueries | None, tasks: int) -> dict[str, FloatAr
     check_finite(rated.expected, rated.mask, "predicted ratings")
     if rated.decoded is not None:
         check_finite(rated.decoded, rated.mask, "decoded ratings")
+    if rated.low is not None and rated.high is not None:
+        check_finite(rated.high - rated.low, rated.mask, "interval widths")
     root = rating.rmse(rated)
     return {
         "mae": rating.mae(rated),
@@ -181,6 +191,8 @@ def _rating_columns(rated: RatedQueries | None, tasks: int) -> dict[str, FloatAr
         "rmse": root,
         "rmse_user": root,
         "accuracy": rating.accuracy(rated),
+        "interval_coverage": rating.interval_coverage(rated),
+        "interval_width": rating.interval_width(rated),
     }
 
 

@@ -38,6 +38,20 @@ def median_level(probability: FloatArray, scale: Scale) -> FloatArray:
         >>> median_level(np.array([0.3, 0.1, 0.2, 0.2, 0.2]), Scale(1, 5))
         array(3.)
     """
+    return level_quantile(probability, scale, 0.5)
+
+
+def level_quantile(probability: FloatArray, scale: Scale, share: float) -> FloatArray:
+    """Return the lowest level (stars) that more than ``share`` of the probability lies at or below.
+
+    Args:
+        probability: As in ``median_level``.
+        scale: Rating levels.
+        share: 0 < share < 1.
+
+    Raises:
+        ShapeError: ``probability`` has another number of levels than the scale.
+    """
     levels = scale.levels
     if probability.shape[-1] != len(levels):
         raise ShapeError(
@@ -45,7 +59,7 @@ def median_level(probability: FloatArray, scale: Scale) -> FloatArray:
             "give one probability per level",
         )
     # the tolerance keeps 0.1 + 0.2 + 0.2 from falling on either side of a half by rounding
-    below = np.count_nonzero(np.cumsum(probability, axis=-1) <= 0.5 + 1e-9, axis=-1)
+    below = np.count_nonzero(np.cumsum(probability, axis=-1) <= share + 1e-9, axis=-1)
     return np.asarray(levels[np.minimum(below, len(levels) - 1)])
 
 
@@ -75,6 +89,22 @@ def accuracy(rated: RatedQueries) -> FloatArray:
     liked = clip(rated.expected, rated.scale) >= rated.positive
     agree = liked == (rated.rating >= rated.positive)
     return _mean_over_query(agree.astype(np.float64), rated.mask)
+
+
+def interval_coverage(rated: RatedQueries) -> FloatArray:
+    """Share of query ratings inside the 80% interval, ``(tasks,)``; 0.8 where it is calibrated."""
+    if rated.low is None or rated.high is None:
+        return np.full(len(rated.rating), np.nan)
+    inside = (rated.low <= rated.rating) & (rated.rating <= rated.high)
+    return _mean_over_query(inside.astype(np.float64), rated.mask)
+
+
+def interval_width(rated: RatedQueries) -> FloatArray:
+    """Mean width of the 80% interval on the scale (stars), ``(tasks,)``: narrow is sharp."""
+    if rated.low is None or rated.high is None:
+        return np.full(len(rated.rating), np.nan)
+    width = clip(rated.high, rated.scale) - clip(rated.low, rated.scale)
+    return _mean_over_query(width, rated.mask)
 
 
 def aggregate(name: str, per_task: FloatArray, n_query: IntArray) -> float | None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.engine.base import Adapted
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -45,12 +47,26 @@ class Augmentation(Strategy):
         """The held strategy's phases."""
         return self.pretrain.phases
 
+    def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Create what the held strategy needs."""
+        self.pretrain.build(backbone, dataset, train)
+
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the held strategy's loss."""
         return self.pretrain.loss(backbone, batch)
 
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
-    ) -> TaskWeights:
+    ) -> Adapted:
         """Fit every task as the held strategy does, to its stretched support."""
         return self.pretrain.adapt(backbone, user, support, seed=seed, training=training)
+
+    def unadapted(self, backbone: Backbone, user: Tensor) -> Adapted:
+        """Answer as the held strategy does."""
+        return self.pretrain.unadapted(backbone, user)
+
+    def query_losses(
+        self, backbone: Backbone, adapted: Adapted, user: Tensor, query: Rows
+    ) -> Tensor:
+        """Return the held strategy's losses."""
+        return self.pretrain.query_losses(backbone, adapted, user, query)

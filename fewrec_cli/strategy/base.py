@@ -9,7 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import RatingLoss, TaskWeights
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.engine.base import Adapted, RatingLoss, query_losses
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment, stretch
@@ -92,9 +95,22 @@ class Strategy(nn.Module, ABC):
         """The word shown for this phase."""
         return type(self).__name__.lower()
 
-    def prepare(self, backbone: Backbone) -> None:
-        """Create learnable parameters once the backbone is built."""
+    def prepare(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Create learnable parameters once the backbone is built: the adapter's, then one's own.
+
+        Args:
+            backbone: Prepared.
+            dataset: Gives sizes, rating levels and side fields; its ratings must not be read here.
+            train: The interactions that pretraining may see.
+        """
         self.adapter.prepare(backbone)
+        self.build(backbone, dataset, train)
+
+    def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Create one's own parameters and networks: trained, saved and loaded with the strategy.
+
+        Arguments are those of ``prepare``. Most strategies have none.
+        """
 
     @abstractmethod
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
@@ -102,7 +118,7 @@ class Strategy(nn.Module, ABC):
 
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
-    ) -> TaskWeights:
+    ) -> Adapted:
         """Fit every task to its (augmented) support; the shared weights are left untouched.
 
         Args:
@@ -115,3 +131,16 @@ class Strategy(nn.Module, ABC):
         generator = torch.Generator().manual_seed(seed)
         stretched = stretch(support, self.augments, self.augment_weight, generator)
         return self.adapter.adapt(backbone, user, stretched, training=training)
+
+    def unadapted(self, backbone: Backbone, user: Tensor) -> Adapted:
+        """Return what is known of tasks ``user (tasks,)`` before any support is seen."""
+        return TaskWeights({})
+
+    def query_losses(
+        self, backbone: Backbone, adapted: Adapted, user: Tensor, query: Rows
+    ) -> Tensor:
+        """Return each task's mean loss on its query rows, ``(tasks,)``.
+
+        Meta-training minimises it, and validation chooses by it.
+        """
+        return query_losses(backbone, adapted, user, query, self.outer.loss)

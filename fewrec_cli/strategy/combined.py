@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.engine.base import Adapted
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -49,12 +51,27 @@ class Combined(Strategy):
         """The held strategies' phases, in order."""
         return self._phases
 
+    def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Create what the phases need."""
+        for phase in self._phases:
+            phase.build(backbone, dataset, train)
+
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the last phase's loss."""
         return self._phases[-1].loss(backbone, batch)
 
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
-    ) -> TaskWeights:
+    ) -> Adapted:
         """Fit every task as the last phase does."""
         return self._phases[-1].adapt(backbone, user, support, seed=seed, training=training)
+
+    def unadapted(self, backbone: Backbone, user: Tensor) -> Adapted:
+        """Answer as the last phase does."""
+        return self._phases[-1].unadapted(backbone, user)
+
+    def query_losses(
+        self, backbone: Backbone, adapted: Adapted, user: Tensor, query: Rows
+    ) -> Tensor:
+        """Return the last phase's losses."""
+        return self._phases[-1].query_losses(backbone, adapted, user, query)

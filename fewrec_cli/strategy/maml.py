@@ -6,7 +6,6 @@ from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.engine.base import RatingLoss
-from fewrec_cli.engine.general import query_losses
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -64,6 +63,6 @@ class MAML(Strategy):
         """Return the mean over tasks of the query loss after adaptation."""
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"maml is fed with tasks, got {type(batch).__name__}")
-        weights = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=True)
-        losses = query_losses(backbone, weights, batch.user, batch.query, self.outer.loss)
+        adapted = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=True)
+        losses = self.query_losses(backbone, adapted, batch.user, batch.query)
         return losses.mean() + backbone.penalty(batch.query.item, batch.query.weight)

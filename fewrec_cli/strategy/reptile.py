@@ -8,6 +8,8 @@ from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.adapter.none import Unadapted
@@ -64,13 +66,12 @@ class Reptile(Strategy):
         )
         self.weighting = weighting
 
-    def prepare(self, backbone: Backbone) -> None:
-        """Create learnable parameters once the backbone is built.
+    def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Refuse an adapter that adapts nothing.
 
         Raises:
             ConfigError: The adapter adapts nothing, so that nothing could be learned.
         """
-        super().prepare(backbone)
         if isinstance(self.adapter, Unadapted):
             raise ConfigError(
                 "strategy=reptile learns only what its adapter adapts, and adapter none adapts "
@@ -89,7 +90,7 @@ class Reptile(Strategy):
         shares = self._shares(batch.support.weight.sum(-1))
         shared = dict(backbone.named_parameters())
         parts = []
-        for name, value in adapted.values.items():
+        for name, value in adapted.values_by_name().items():
             step = torch.einsum("t,t...->...", shares, value) - shares.sum() * shared[name].detach()
             parts.append((shared[name] * -step).sum())
         return torch.stack(parts).sum()

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import RatingLoss, TaskWeights, pairwise_loss, pointwise_loss
+from fewrec_cli.engine.base import Adapted, RatingLoss, pairwise_loss, pointwise_loss
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -68,9 +69,11 @@ class Transfer(Strategy):
 
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
-    ) -> TaskWeights:
+    ) -> Adapted:
         """Adapt, then go the share ``alpha`` of the way."""
-        weights = super().adapt(backbone, user, support, seed=seed, training=training)
+        adapted = super().adapt(backbone, user, support, seed=seed, training=training)
         if self.alpha == 1:
-            return weights
-        return weights.towards(dict(backbone.named_parameters()), self.alpha)
+            return adapted
+        return TaskWeights(adapted.values_by_name()).towards(
+            dict(backbone.named_parameters()), self.alpha
+        )

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import InnerLoop, TaskWeights
+from fewrec_cli.engine.base import InnerLoop
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows
 from tests.backbone.small import ITEMS, USERS, Written, ready, small_dataset
 

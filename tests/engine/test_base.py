@@ -7,12 +7,12 @@ import torch
 
 from fewrec_cli.engine.base import (
     InnerLoop,
-    TaskWeights,
     pairwise_loss,
     pointwise_loss,
+    query_losses,
     weighted_mean,
 )
-from fewrec_cli.engine.general import query_losses
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows
 from tests.engine.case import case
 

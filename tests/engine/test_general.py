@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fewrec_cli.engine import general
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.base import query_losses
+from fewrec_cli.engine.weights import TaskWeights, score
 from tests.engine.case import (
     FEEDBACK,
     SETS,
@@ -37,7 +38,7 @@ def adapt(made: Case, steps: int, order: str) -> TaskWeights:
 
 
 def outer_loss(made: Case, weights: TaskWeights) -> Tensor:
-    return general.query_losses(made.backbone, weights, made.user, made.query).mean()
+    return query_losses(made.backbone, weights, made.user, made.query).mean()
 
 
 def agrees_with_the_hand(made: Case, steps: int, order: str) -> None:
@@ -45,7 +46,7 @@ def agrees_with_the_hand(made: Case, steps: int, order: str) -> None:
     assert list(weights.values) == list(made.log_rates)
     for name, value in stacked(made, by_hand).values.items():
         close(weights.values[name], value)
-    scores = general.score(made.backbone, weights, made.user, made.query.item)
+    scores = score(made.backbone, weights, made.user, made.query.item)
     for task, (own, user) in enumerate(zip(by_hand, made.user.tolist(), strict=True)):
         close(scores[task], made.written.scores(own, user, made.query.item[task]))
     loss, expected = outer_loss(made, weights), query_loss_by_hand(made, by_hand)
@@ -196,8 +197,8 @@ def test_no_steps_leave_the_unadapted_score() -> None:
     made = case("mlp", "head")
     weights = adapt(made, 0, "second")
     expected = made.backbone(made.user, made.query.item)
-    close(general.score(made.backbone, weights, made.user, made.query.item), expected)
-    close(general.score(made.backbone, TaskWeights({}), made.user, made.query.item), expected)
+    close(score(made.backbone, weights, made.user, made.query.item), expected)
+    close(score(made.backbone, TaskWeights({}), made.user, made.query.item), expected)
 
 
 def test_batch_statistics_are_named_and_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fewrec_cli.engine import general, loop
+from fewrec_cli.engine.base import query_losses
 from tests.engine.case import (
     FEEDBACK,
     SETS,
@@ -32,7 +33,7 @@ def test_loop_equals_the_batched_path_and_the_hand(kind, which, feedback, order,
     for name, value in found.values.items():
         close(value, batched.values[name])
         close(value, expected.values[name])
-    loss = general.query_losses(made.backbone, found, made.user, made.query).mean()
+    loss = query_losses(made.backbone, found, made.user, made.query).mean()
     wanted = query_loss_by_hand(made, by_hand)
     for one, other in zip(made.gradients(loss), made.gradients(wanted), strict=True):
         close(one, other)

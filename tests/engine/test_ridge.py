@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from fewrec_cli.engine import general, ridge
+from fewrec_cli.engine import ridge
+from fewrec_cli.engine.base import query_losses
+from fewrec_cli.engine.weights import score
 from tests.engine.case import FEEDBACK, Case, case, design, start
 
 
@@ -76,7 +78,7 @@ def test_huge_penalty_keeps_the_shared_weights_and_their_scores(kind) -> None:
     made = case(kind, "last")
     huge = torch.full_like(penalty(made), 1e13)
     weights = ridge.solve(made.backbone, made.user, made.support, huge)
-    scores = general.score(made.backbone, weights, made.user, made.query.item)
+    scores = score(made.backbone, weights, made.user, made.query.item)
     expected = made.backbone(made.user, made.query.item)
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-10)
 
@@ -102,7 +104,7 @@ def test_outer_gradient_is_the_slope_along_every_learned_number(kind, feedback) 
 
     def loss() -> Tensor:
         weights = ridge.solve(made.backbone, made.user, made.support, precision)
-        return general.query_losses(made.backbone, weights, made.user, made.query).mean()
+        return query_losses(made.backbone, weights, made.user, made.query).mean()
 
     slopes = torch.autograd.grad(loss(), learned)
     assert all(bool(slope.any()) for slope in slopes)

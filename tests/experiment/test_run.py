@@ -96,8 +96,9 @@ def test_metrics_have_the_form_that_other_programs_read(metrics: dict[str, Any])
     assert sorted(map(str, sizes)) == sorted(str((n, s)) for n in KINDS for s in (0, 2, "all"))
 
 
-def test_metrics_of_the_issue_are_all_there(metrics: dict[str, Any]) -> None:
+def test_every_metric_is_there(metrics: dict[str, Any]) -> None:
     names = {"mae", "mae_median", "rmse", "rmse_user", "accuracy", "auc", "auc_user"}
+    names |= {"interval_coverage", "interval_width"}
     at_k = ("ndcg", "ndcg_exp", "precision", "recall", "f1", "hit", "mrr", "map")
     lists = ("coverage", "novelty", "diversity", "popularity_bias")
     names |= {f"{name}@{k}" for name in (*at_k, *lists) for k in (1, 3, 5, 10)}

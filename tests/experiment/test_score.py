@@ -9,7 +9,7 @@ import torch
 from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment import score, tasks
-from fewrec_cli.experiment.score import Scorer
+from fewrec_cli.experiment.score import Scored, Scorer
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.candidates import CandidateSource
@@ -46,9 +46,11 @@ def scores(
     source = CandidateSource(world.dataset, world.scenario.candidates, 0)
     scorer = Scorer(world, CPU, 0)
     scorer.most_tasks = most or scorer.most_tasks
-    return np.concatenate(
-        scorer.adapted(draw(world), list(source.batches(draw(world), batch)), shots).blocks
-    )
+    return whole(scorer.adapted(draw(world), list(source.batches(draw(world), batch)), shots))
+
+
+def whole(scored: Scored) -> np.ndarray:
+    return np.concatenate([block.score for block in scored.blocks])
 
 
 @pytest.mark.parametrize("shots", [2, None])
@@ -71,10 +73,8 @@ def test_no_shots_give_the_unadapted_scores(world: World) -> None:
     before = scorer.unadapted(draw(world), batches)
     none = scorer.adapted(draw(world), batches, 0)
     some = scorer.adapted(draw(world), batches, 2)
-    np.testing.assert_allclose(
-        np.concatenate(none.blocks), np.concatenate(before.blocks), atol=1e-5
-    )
-    assert np.abs(np.concatenate(some.blocks) - np.concatenate(before.blocks)).max() > 0.01
+    np.testing.assert_allclose(whole(none), whole(before), atol=1e-5)
+    assert np.abs(whole(some) - whole(before)).max() > 0.01
     assert before.adapt_s == 0
     assert some.adapt_s > 0
 
@@ -85,7 +85,7 @@ def test_scores_are_stars_of_the_shared_weights_before_adaptation(world: World) 
     with torch.no_grad():
         raw = world.backbone.eval()(torch.from_numpy(episodes.user), torch.from_numpy(batch.item))
     expected = raw.double().numpy() * world.tensors.sd + world.tensors.mean
-    found = Scorer(world, CPU, 0).unadapted(episodes, [batch]).blocks[0]
+    found = Scorer(world, CPU, 0).unadapted(episodes, [batch]).blocks[0].score
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

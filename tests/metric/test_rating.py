@@ -121,3 +121,22 @@ def test_oracle_makes_no_error() -> None:
     for metric in (rating.mae, rating.mae_median, rating.rmse):
         np.testing.assert_array_equal(metric(exact), 0)
     np.testing.assert_array_equal(rating.accuracy(exact), 1)
+
+
+def test_intervals_by_hand() -> None:
+    true = np.array([[1.0, 3.0, 5.0, 4.0]])
+    mask = np.array([[True, True, True, False]])
+    low, high = np.array([[1.0, 3.5, 4.0, 0.0]]), np.array([[2.0, 4.5, 9.0, 0.0]])
+    found = RatedQueries(true, true, mask, Scale(1, 5), 4.0, None, low, high)
+    assert rating.interval_coverage(found) == pytest.approx([2 / 3])  # 3.0 lies below its interval
+    assert rating.interval_width(found) == pytest.approx([(1 + 1 + 1) / 3])  # 9 is cut to 5
+    point = RatedQueries(true, true, mask, Scale(1, 5), 4.0)
+    assert np.isnan(rating.interval_coverage(point)).all()
+    assert np.isnan(rating.interval_width(point)).all()
+
+
+def test_quantiles_of_levels_by_hand() -> None:
+    shares = np.array([[0.1, 0.1, 0.5, 0.2, 0.1]])
+    assert rating.level_quantile(shares, Scale(1, 5), 0.1) == [2.0]  # exactly a tenth lies at 1
+    assert rating.level_quantile(shares, Scale(1, 5), 0.9) == [5.0]
+    assert rating.level_quantile(shares, Scale(1, 5), 0.85) == [4.0]

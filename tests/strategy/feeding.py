@@ -9,12 +9,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.base import Strategy
 from fewrec_cli.strategy.words import ADAPTER_WORDS
-from tests.backbone.small import ITEMS, USERS
+from tests.backbone.small import ITEMS, USERS, small_dataset, train_rows
 from tests.composed import composed
 from tests.engine.case import Case
 
@@ -58,7 +58,8 @@ def shipped(options: tuple[str, ...]) -> Any:
 def strategy(made: Case, *words: str) -> Strategy:
     """Return a strategy prepared for the case's backbone."""
     found = built_strategy(*words)
-    found.prepare(made.backbone)
+    dataset = small_dataset()
+    found.prepare(made.backbone, dataset, train_rows(dataset))
     return found.double()
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from fewrec_cli.engine.general import query_losses
+from fewrec_cli.engine.base import query_losses
 from tests.contracts import HELD_OUT, StrategyContract, planted_tasks, train
 from tests.engine.case import adapt_by_hand, case, close, of_task, query_loss_by_hand
 from tests.strategy.feeding import ADAPTER, batch, row_batch, strategy, with_rates_of

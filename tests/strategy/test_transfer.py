@@ -5,8 +5,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from fewrec_cli.engine import general
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.weights import TaskWeights
+from fewrec_cli.engine.weights import score as scored
 from tests.contracts import StrategyContract
 from tests.engine.case import case, close
 from tests.strategy.feeding import batch, row_batch, strategy
@@ -72,8 +72,8 @@ def test_half_way_of_a_linear_head_is_half_way_of_the_score() -> None:
     for alpha in (0.0, 0.5, 1.0):
         found = strategy(made, "strategy=transfer", f"strategy.alpha={alpha}")
         weights = found.adapt(made.backbone, made.user, made.support, seed=0, training=False)
-        score[alpha] = general.score(made.backbone, weights, made.user, made.query.item)
-    unadapted = general.score(made.backbone, TaskWeights({}), made.user, made.query.item)
+        score[alpha] = scored(made.backbone, weights, made.user, made.query.item)
+    unadapted = scored(made.backbone, TaskWeights({}), made.user, made.query.item)
     close(score[0.0], unadapted)
     close(score[0.5], (score[0.0] + score[1.0]) / 2)
 

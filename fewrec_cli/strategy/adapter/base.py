@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.base import Adapted
 from fewrec_cli.scenario.batch import Rows
 
 
@@ -31,9 +31,7 @@ class Adapter(nn.Module, ABC):
         return len(backbone.head.linear_weights())
 
     @abstractmethod
-    def adapt(
-        self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool
-    ) -> TaskWeights:
+    def adapt(self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool) -> Adapted:
         """Fit every task to its support.
 
         Args:
@@ -43,5 +41,5 @@ class Adapter(nn.Module, ABC):
             training: Whether an outer gradient will be taken through the result.
 
         Returns:
-            What changed, per task.
+            What each task learned.
         """

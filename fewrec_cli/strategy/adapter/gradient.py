@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone
 from fewrec_cli.engine import general, loop
-from fewrec_cli.engine.base import InnerLoop, TaskWeights
+from fewrec_cli.engine.base import Adapted, InnerLoop
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 
@@ -78,9 +78,7 @@ class Gradient(Adapter):
             for name, log_rate in zip(self.names, self.log_rates, strict=True)
         }
 
-    def adapt(
-        self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool
-    ) -> TaskWeights:
+    def adapt(self, backbone: Backbone, user: Tensor, support: Rows, *, training: bool) -> Adapted:
         """Take the steps; see ``engine.general.inner_loop``."""
         settings = InnerLoop(
             self.names,

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.adapter.base import Adapter
 

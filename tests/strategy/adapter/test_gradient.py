@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewrec_cli.engine.base import TaskWeights
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.strategy.adapter.gradient import Gradient
 from tests.contracts import constructor_keys
 from tests.engine.case import Case, adapt_by_hand, case, close, stacked

@@ -2,7 +2,7 @@
 
 import torch
 
-from fewrec_cli.engine import general
+from fewrec_cli.engine.weights import score
 from fewrec_cli.strategy.adapter.none import Unadapted
 from tests.contracts import constructor_keys
 from tests.engine.case import case
@@ -17,7 +17,7 @@ def test_score_is_that_of_the_shared_weights_whatever_the_support() -> None:
     expected = made.backbone(made.user, made.query.item)
     for support in (made.support, other.support):
         weights = Unadapted().adapt(made.backbone, made.user, support, training=True)
-        scores = general.score(made.backbone, weights, made.user, made.query.item)
+        scores = score(made.backbone, weights, made.user, made.query.item)
         assert torch.equal(scores, expected)
 
 

@@ -91,6 +91,13 @@ def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
     if dot and name not in scenario:
         hint = f"did you mean scenario.{nearest(name, TASKS)}?   " if nearest(name, TASKS) else ""
         return [ConfigError(f"{key} is not an option of the run", f"{hint}(free here: {allowed})")]
+    if key == "scenario.shots" and scenario.get("shots") == 0 and not word.endswith("=0"):
+        return [
+            ConfigError(
+                "the run was trained with scenario.shots=0: its tasks keep no support",
+                f"{REMEDY} ... {word}",
+            )
+        ]
     if name in TASKS:
         return []
     what = f"{key} decides who is cold or which tasks there are; evaluate keeps the run's own"

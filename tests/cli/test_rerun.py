@@ -50,13 +50,16 @@ def test_other_shots_leave_the_tasks_as_they_were(base: Path, fewrec: "Call", jo
     assert jobs.configs[-1]["scenario"]["min_interactions"] == 5 + 8
 
 
-def test_a_run_without_support_cannot_be_scored_with_one(base: Path, fewrec: "Call") -> None:
+def test_a_run_without_support_cannot_be_scored_with_one(
+    base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
     cfg = composed("strategy=transfer", "scenario.shots=0", "logger=none")
     OmegaConf.save(cfg, base / "config.yaml", resolve=True)
     done = fewrec("evaluate", f"run={base}", "scenario.shots=5")
     assert done.code == 2
     assert "its tasks keep no support" in done.err
     assert "fewrec train ... scenario.shots=5" in done.err
+    assert not jobs.configs
     assert fewrec("evaluate", f"run={base}", "scenario.shots=0").code == 0
 
 

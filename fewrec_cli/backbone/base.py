@@ -29,6 +29,25 @@ class HeadSpec:
     widths: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Halves:
+    """Features before user and item meet, each computed once where ``encode`` repeats them.
+
+    For a head of the form ``mlp`` a row's features are its user's half and then its item's; for
+    ``factor`` the user's half is added to (p, b), and the item's half is (q, offset).
+
+    Attributes:
+        user: The user's half of each task, ``(tasks, user width)``; of width 0 where all stands
+            in the item's half.
+        item: The item's half of each different item, ``(items, item width)``.
+        index: Row of ``item`` of each asked row, ``(rows,)``.
+    """
+
+    user: Tensor
+    item: Tensor
+    index: Tensor
+
+
 class Head(nn.Module, ABC):
     """The part of a backbone that a task adapts: features to score, row by row."""
 
@@ -116,6 +135,20 @@ class Backbone(nn.Module, ABC):
         Returns:
             ``(..., n, width)``.
         """
+
+    def halves(self, user: Tensor, task: Tensor, item: Tensor) -> Halves:
+        """Return the features of many rows, the user's half apart from the item's.
+
+        A backbone that need not offer this has every row's whole features as the item's half.
+
+        Args:
+            user: ``(tasks,)``.
+            task: Place of each row's user in ``user``, ``(rows,)``.
+            item: ``(rows,)``.
+        """
+        whole = self.encode(user.index_select(0, task), item[:, None])[:, 0]
+        rows = torch.arange(len(item), device=item.device)
+        return Halves(whole.new_zeros(len(user), 0), whole, rows)
 
     def forward(
         self, user: Tensor, item: Tensor, partner: Tensor | None = None, mix: Tensor | None = None

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec, row_worth
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves, Head, HeadSpec, row_worth
 from fewrec_cli.backbone.side import SideEmbedding, rows_of
+from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 
@@ -136,6 +137,17 @@ class MF(Backbone):
         prior = prior[..., None, :]
         offset = rows[..., -1] + (rows[..., :-1] * prior[..., :-1]).sum(-1) + prior[..., -1]
         return torch.cat([rows[..., :-1], offset[..., None]], -1)
+
+    def halves(self, user: Tensor, task: Tensor, item: Tensor) -> Halves:
+        """Return each user's prior and each different item's (q, bias); see ``Backbone.halves``.
+
+        With id dropout an item may come twice: with its id and as if unseen.
+        """
+        rate = self.id_dropout if self.training else 0.0
+        item, keeps, index = different(item, kept(item, rate), len(self.item))
+        known = self.known.index_select(0, item) * keeps
+        rows = self.item_side(item) + known[:, None] * self.item.index_select(0, item)
+        return Halves(self.user_side(user), rows, index)
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the id factors and biases of the rows' items, and the attribute tables."""

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.backbone.base import AdaptedSet, Backbone, Head, HeadSpec, row_worth
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves, Head, HeadSpec, row_worth
 from fewrec_cli.backbone.side import SideEmbedding, rows_of
+from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 
@@ -138,6 +139,19 @@ class MLP(Backbone):
         person = person[..., None, :].expand(*item.shape, person.shape[-1])
         ids = known * functional.embedding(item, self.item)
         return torch.cat([person, ids, self.item_side.per_field(item)], -1)
+
+    def halves(self, user: Tensor, task: Tensor, item: Tensor) -> Halves:
+        """Return the attributes of each user and of each different item; see ``Backbone.halves``.
+
+        With id dropout an item may come twice: with its id and as if unseen.
+        """
+        rate = self.id_dropout if self.training else 0.0
+        item, keeps, index = different(item, kept(item, rate), len(self.item))
+        known = self.known.index_select(0, item) * keeps
+        ids = known[:, None] * self.item.index_select(0, item)
+        own = self.personal.new_zeros(len(user), self.width)
+        person = torch.cat([own, self.user_side.per_field(user)], -1)
+        return Halves(person, torch.cat([ids, self.item_side.per_field(item)], -1), index)
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the squared id embeddings of the rows' items, each once per item."""

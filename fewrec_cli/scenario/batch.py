@@ -49,6 +49,17 @@ class Rows:
             },
         )
 
+    def take(self, tasks: Tensor) -> Self:
+        """Return the rows of some of the tasks, by their index."""
+        return replace(
+            self,
+            **{
+                part.name: value.index_select(0, tasks)
+                for part in fields(self)
+                if (value := getattr(self, part.name)) is not None
+            },
+        )
+
     def reweighted(self, weight: Tensor) -> Self:
         """Return the same rows with other weights."""
         return replace(self, weight=weight)

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from fewrec_cli.core.errors import DataError
-from fewrec_cli.core.types import IdArray, Interactions
+from fewrec_cli.core.types import IdArray, IntArray, Interactions
 from fewrec_cli.data.base import Note
 
 Duplicates = Literal["last", "mean", "error"]
@@ -28,9 +28,10 @@ def merge_duplicates(
     """
     if policy not in ("last", "mean", "error"):
         raise DataError(f"data.duplicates={policy} is no policy", "choose last, mean or error")
-    pair = rows.user * len(item_ids) + rows.item
-    in_order = np.sort(pair)
+    in_order = _pairs(rows, len(item_ids))
+    in_order.sort()
     doubled = in_order[1:][in_order[1:] == in_order[:-1]]
+    del in_order
     if not len(doubled):
         return rows, ()
     if policy == "error":
@@ -40,6 +41,7 @@ def merge_duplicates(
             f"e.g. user {user_ids[user]} and item {item_ids[item]}",
             "choose what counts with data.duplicates=last or data.duplicates=mean",
         )
+    pair = _pairs(rows, len(item_ids))
     keys = (pair,) if rows.timestamp is None else (rows.timestamp, pair)
     order = np.lexsort(keys)  # stable, so that equal times keep the order of the file
     last = np.append(pair[order][1:] != pair[order][:-1], True)
@@ -52,3 +54,9 @@ def merge_duplicates(
         merged = Interactions(merged.user, merged.item, mean[group[kept]], merged.timestamp)
         text = "rows of a doubled (user, item) pair merged: their mean counts"
     return merged, (Note("duplicates", len(doubled), text),)
+
+
+def _pairs(rows: Interactions, n_items: int) -> IntArray:
+    pair = rows.user * n_items
+    pair += rows.item
+    return pair

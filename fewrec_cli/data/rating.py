@@ -5,6 +5,7 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.types import BoolArray, FloatArray, IntArray
@@ -13,6 +14,8 @@ from fewrec_cli.data.layout import Rules
 from fewrec_cli.data.scale import off_scale
 
 Unrated = Literal["drop", "only", "all"]
+CodeArray = NDArray[np.int32] | NDArray[np.int64]
+"""Positions among distinct ids."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Coded:
     """
 
     values: list[str]
-    code: IntArray
+    code: CodeArray
 
     @classmethod
     def from_arrow(cls, column: Any) -> Self:
@@ -35,7 +38,7 @@ class Coded:
         whole = column.unify_dictionaries().combine_chunks()
         if isinstance(whole, pa.ChunkedArray):
             whole = whole.chunk(0)
-        return cls(whole.dictionary.to_pylist(), whole.indices.to_numpy().astype(np.int64))
+        return cls(whole.dictionary.to_pylist(), whole.indices.to_numpy())
 
     def take(self, rows: IntArray) -> "Coded":
         """Return the given rows."""
@@ -67,14 +70,20 @@ class Ratings:
         return Ratings(self.user.take(rows), self.item.take(rows), self.rating[rows], timestamp)
 
 
+def broken_numbers(rating: FloatArray, timestamp: IntArray | None, rules: Rules) -> BoolArray:
+    """Return which rows hold a bad rating or a negative time, ``(n,)``."""
+    if rules.scale is None:
+        broken = ~np.isfinite(rating)
+    else:
+        broken = off_scale(rating, rules.scale) & ~np.isin(rating, rules.also)
+    if timestamp is not None:
+        broken |= timestamp < 0
+    return broken
+
+
 def broken_rows(ratings: Ratings, rules: Rules) -> BoolArray:
     """Return which rows break the rules: a bad rating, a negative time, an empty id, ``(n,)``."""
-    if rules.scale is None:
-        broken = ~np.isfinite(ratings.rating)
-    else:
-        broken = off_scale(ratings.rating, rules.scale) & ~np.isin(ratings.rating, rules.also)
-    if ratings.timestamp is not None:
-        broken |= ratings.timestamp < 0
+    broken = broken_numbers(ratings.rating, ratings.timestamp, rules)
     for ids in (ratings.user, ratings.item):
         empty = np.array([not value for value in ids.values], np.bool_)
         if empty.any():

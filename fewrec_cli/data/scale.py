@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.types import BoolArray, FloatArray, Scale
@@ -45,13 +47,18 @@ def off_scale(ratings: FloatArray, scale: Scale) -> BoolArray:
     return ~(ratings >= scale.low) | ~(ratings <= scale.high) | off_level
 
 
+def levels_of(ratings: FloatArray) -> FloatArray:
+    """Return the distinct ratings in ascending order, by hashing: there are few, of many rows."""
+    return np.unique(pc.unique(pa.array(ratings)).to_numpy())
+
+
 def infer_scale(ratings: FloatArray) -> tuple[Scale, str]:
     """Return the scale that the ratings themselves show, and one line that says so.
 
     The step is the smallest distance of two ratings if all ratings then stand on a level; else a
     hundredth of the range.
     """
-    values = np.unique(ratings)
+    values = levels_of(ratings)
     low, high = float(values[0]), float(values[-1])
     if len(values) == 1:
         return Scale(

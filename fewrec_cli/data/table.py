@@ -1,6 +1,7 @@
 """Anyone's data: a table of interactions in CSV, TSV or Parquet, with or without attributes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import numpy as np
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import IdArray, IntArray, Scale
-from fewrec_cli.data.base import Dataset, DataSource, Note
+from fewrec_cli.data.base import Dataset, DataSource, Note, SourceFile
 from fewrec_cli.data.delimited import guess_layout, header_names, read_ratings, read_texts
 from fewrec_cli.data.duplicate import Duplicates
 from fewrec_cli.data.fault import shown
 from fewrec_cli.data.files import DataFile, source_file
 from fewrec_cli.data.layout import Columns, Rules
 from fewrec_cli.data.parquet import read_parquet_ratings, read_parquet_texts
+from fewrec_cli.data.parts import find_parts
 from fewrec_cli.data.prepare import (
     Described,
     Missing,
@@ -34,7 +36,7 @@ class Table(DataSource):
     """Interactions, and optionally attributes, from files of the user's own.
 
     Args:
-        interactions: File with one row per interaction.
+        interactions: File with one row per interaction, or a folder of Parquet parts.
         items: File with one row per item, its id in the column ``columns.item``; or None.
         users: File with one row per user, its id in the column ``columns.user``; or None.
         columns: Names of the columns: ``user``, ``item``, ``rating`` (None: implicit data),
@@ -102,11 +104,12 @@ class Table(DataSource):
         users = self._side("user", self.users, indexed.user_ids, reporter)
         items = self._side("item", self.items, indexed.item_ids, reporter)
         self._check_kinds(users, items)
-        paths = [p for p in (self.interactions, self.items, self.users) if p is not None]
-        sources = tuple(source_file(Path(path).expanduser()) for path in paths)
+        sources = [*_sources(file.path)]
+        for side in (self.items, self.users):
+            sources += [] if side is None else [source_file(Path(side).expanduser())]
         name = f"table-{file.path.name.split('.')[0]}"
         return assemble(
-            indexed, users, items, Origin(name, scale, positive, sources, (*notes, *more))
+            indexed, users, items, Origin(name, scale, positive, tuple(sources), (*notes, *more))
         )
 
     def _columns(self) -> Columns:
@@ -129,8 +132,9 @@ class Table(DataSource):
         self, file: DataFile, columns: Columns, reporter: Reporter
     ) -> tuple[Ratings, tuple[Note, ...]]:
         rules = Rules(None if self.scale is None else parse_scale(self.scale))
-        if file.path.suffix == ".parquet":
-            return read_parquet_ratings(file, columns, rules, reporter), ()
+        if file.path.suffix == ".parquet" or file.path.is_dir():
+            parts = find_parts(file.path)
+            return read_parquet_ratings(parts, columns, rules, reporter), ()
         layout = guess_layout(file, self.separator, self.encoding)
         ratings = read_ratings(file, layout, columns, rules, reporter)
         unread = [n for n in header_names(file, layout) if n not in columns.named.values()]
@@ -200,3 +204,13 @@ class Table(DataSource):
                     f"data.kinds: no column '{name}' in the items or users file",
                     f"choose from: {', '.join(sorted(known)) or 'none, as no such file is given'}",
                 )
+
+
+def _sources(path: Path) -> Iterator[SourceFile]:
+    """Hash the file of interactions, or each part of a folder under its path in it."""
+    if not path.is_dir():
+        yield source_file(path)
+        return
+    for part in find_parts(path):
+        found = source_file(part.path)
+        yield replace(found, name=part.path.relative_to(path.parent).as_posix())

@@ -132,7 +132,7 @@ def test_quoted_fields_may_hold_separators_and_line_ends(folder: Path) -> None:
 BAD = {
     "missing file": ({"interactions": "nowhere.csv"}, "no file nowhere.csv"),
     "no file named": ({"interactions": None}, "data=table has no file of interactions"),
-    "folder": ({"interactions": "."}, "is a folder, not a file"),
+    "folder": ({"interactions": "."}, ". is a folder, not a file, and holds no .parquet part"),
     "no such user column": (
         {"columns": {"user": "uid", "rating": "stars"}},
         "r.csv has no column 'uid' (data.columns.user); it has: user_id, item_id, stars, when",

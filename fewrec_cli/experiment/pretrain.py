@@ -19,9 +19,11 @@ from torch.utils.data import DataLoader
 from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
+from fewrec_cli.experiment.calibrate import calibrate
 from fewrec_cli.experiment.callback import BestWeights, Progress
 from fewrec_cli.experiment.feed import Steps, loader
 from fewrec_cli.experiment.module import FewShotModule
+from fewrec_cli.experiment.room import make_room
 from fewrec_cli.experiment.tasks import parts
 from fewrec_cli.experiment.world import World, make, plain
 from fewrec_cli.scenario.batch import TaskBatch
@@ -84,6 +86,7 @@ def pretrain(
             trainer.world_size,
         )
         _tell_short(world, phase, reporter)
+        make_room(world, phase, trainer, reporter)
         total = _total_steps(trainer, len(feed))
         with reporter.stage(f"pretrain ({word})", total) as advance:
             progress.advance = advance
@@ -92,6 +95,7 @@ def pretrain(
         steps[word], losses[word] = best.step, best.loss
     with reporter.stage("choose"):
         strength = choose_strength(world, validation)
+        calibrate(world, validation)
     return Chosen(steps, losses, strength), trainer
 
 

@@ -1,16 +1,18 @@
 """Where shared knowledge comes from: the first of the three questions of an experiment."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.engine.accumulate import cuts, mean_in_parts
 from fewrec_cli.engine.base import Adapted, RatingLoss, query_losses
 from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
@@ -67,6 +69,9 @@ class Strategy(nn.Module, ABC):
         augment_weight: α of D* = D + α D'.
         outer: How shared weights are updated.
         feed: What one step is fed with.
+
+    Attributes:
+        parts: Into how many parts a meta-batch is cut that does not fit into memory.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Strategy(nn.Module, ABC):
         self.augment_weight = augment_weight
         self.outer = outer
         self.feed = feed
+        self.parts = 1
 
     @property
     def phases(self) -> Sequence["Strategy"]:
@@ -132,6 +138,14 @@ class Strategy(nn.Module, ABC):
         stretched = stretch(support, self.augments, self.augment_weight, generator)
         return self.adapter.adapt(backbone, user, stretched, training=training)
 
+    def calibrate(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> None:
+        """Let the adapter learn how far ratings lie from their predictions; see ``Adapter``."""
+        answers = (
+            (self.adapt(backbone, one.user, one.support, seed=one.seed, training=False), one)
+            for one in tasks
+        )
+        self.adapter.calibrate(backbone, answers)
+
     def unadapted(self, backbone: Backbone, user: Tensor) -> Adapted:
         """Return what is known of tasks ``user (tasks,)`` before any support is seen."""
         return TaskWeights({})
@@ -144,3 +158,31 @@ class Strategy(nn.Module, ABC):
         Meta-training minimises it, and validation chooses by it.
         """
         return query_losses(backbone, adapted, user, query, self.outer.loss)
+
+    def adapted_loss(self, backbone: Backbone, batch: TaskBatch) -> Tensor:
+        """Return the mean over tasks of the query loss after adaptation, a scalar.
+
+        With several ``parts`` each one's graph is freed before the next is built: the same gradient
+        in less memory.
+        """
+
+        def losses(part: TaskBatch) -> Tensor:
+            adapted = self.adapt(backbone, part.user, part.support, seed=part.seed, training=True)
+            return self.query_losses(backbone, adapted, part.user, part.query)
+
+        learned = [p for p in (*backbone.parameters(), *self.parameters()) if p.requires_grad]
+        return mean_in_parts(losses, self.cut(batch), learned)
+
+    def cut(self, batch: TaskBatch) -> list[TaskBatch]:
+        """Return the batch in ``parts`` parts; what is drawn at random is drawn for each anew."""
+        found = [
+            replace(
+                batch,
+                user=batch.user[part],
+                support=batch.support.slice(part),
+                query=batch.query.slice(part),
+                seed=derive_seed(batch.seed, "part", number) if number else batch.seed,
+            )
+            for number, part in enumerate(cuts(len(batch), self.parts))
+        ]
+        return found if len(found) > 1 else [batch]

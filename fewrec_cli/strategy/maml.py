@@ -63,6 +63,5 @@ class MAML(Strategy):
         """Return the mean over tasks of the query loss after adaptation."""
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"maml is fed with tasks, got {type(batch).__name__}")
-        adapted = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=True)
-        losses = self.query_losses(backbone, adapted, batch.user, batch.query)
-        return losses.mean() + backbone.penalty(batch.query.item, batch.query.weight)
+        penalty = backbone.penalty(batch.query.item, batch.query.weight)
+        return self.adapted_loss(backbone, batch) + penalty

@@ -83,17 +83,27 @@ class Reptile(Strategy):
         """Return a scalar whose gradient is -Σ αi (θi - θ)."""
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"reptile is fed with tasks, got {type(batch).__name__}")
-        with torch.no_grad():
-            adapted = self.adapt(
-                backbone, batch.user, batch.support, seed=batch.seed, training=False
-            )
         shares = self._shares(batch.support.weight.sum(-1))
         shared = dict(backbone.named_parameters())
         parts = []
-        for name, value in adapted.values_by_name().items():
-            step = torch.einsum("t,t...->...", shares, value) - shares.sum() * shared[name].detach()
+        for name, moved in self._moved(backbone, batch, shares).items():
+            step = moved - shares.sum() * shared[name].detach()
             parts.append((shared[name] * -step).sum())
         return torch.stack(parts).sum()
+
+    @torch.no_grad()
+    def _moved(self, backbone: Backbone, batch: TaskBatch, shares: Tensor) -> dict[str, Tensor]:
+        """Return Σ αi θi of each adapted parameter."""
+        moved: dict[str, Tensor] = {}
+        start = 0
+        for part in self.cut(batch):
+            adapted = self.adapt(backbone, part.user, part.support, seed=part.seed, training=False)
+            mine = shares[start : start + len(part)]
+            start += len(part)
+            for name, value in adapted.values_by_name().items():
+                found = torch.einsum("t,t...->...", mine, value)
+                moved[name] = moved[name] + found if name in moved else found
+        return moved
 
     def _shares(self, rows: Tensor) -> Tensor:
         """Return αi, summing to 1, ``(tasks,)``."""

@@ -1,12 +1,14 @@
 """How one task is fitted from its support: the second of the three questions of an experiment."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Literal
 
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.engine.base import Adapted
-from fewrec_cli.scenario.batch import Rows
+from fewrec_cli.scenario.batch import Rows, TaskBatch
 
 
 class Adapter(nn.Module, ABC):
@@ -16,7 +18,12 @@ class Adapter(nn.Module, ABC):
         strengths: Factors on the adapter's own strength that are tried on the validation tasks
             after pretraining; a single entry is used as it is.
         strength: The factor in use.
+        inner_steps: Steps of one task; a closed form is one.
+        order: Whether the outer gradient goes through them.
     """
+
+    inner_steps: int = 1
+    order: Literal["first", "second"] = "second"
 
     def __init__(self, strengths: list[float]) -> None:
         super().__init__()
@@ -42,4 +49,13 @@ class Adapter(nn.Module, ABC):
 
         Returns:
             What each task learned.
+        """
+
+    def calibrate(self, backbone: Backbone, tasks: Iterable[tuple[Adapted, TaskBatch]]) -> None:
+        """Learn how far ratings lie from their predictions, after all else has been chosen.
+
+        Args:
+            backbone: Trained, in eval mode.
+            tasks: What tasks outside pretraining learned, each batch with its query; read by those
+                adapters only that foretell a variance.
         """

@@ -1,0 +1,174 @@
+"""Ranking a catalogue in blocks against one user and one item at a time."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from fewrec_cli.backbone.base import Backbone, Head, HeadSpec
+from fewrec_cli.engine import general, rank
+from fewrec_cli.engine.base import Adapted, Prediction
+from fewrec_cli.engine.weights import TaskWeights
+from tests.backbone.small import ITEMS
+from tests.engine.case import SETS, Case, case, close
+
+GRID = [one for one in product(("mf", "mlp"), SETS) if one != ("mf", "last")]
+kinds = pytest.mark.parametrize(("kind", "which"), GRID)
+
+
+def adapted_case(kind: str, which: str = "head", *, fields: bool = True) -> tuple[Case, Adapted]:
+    made = case(kind, which, fields=fields)
+    with torch.no_grad():
+        return made, general.inner_loop(
+            made.backbone, made.user, made.support, made.loop(2, "first")
+        )
+
+
+@torch.no_grad()
+def by_hand(made: Case, adapted: Adapted) -> Tensor:
+    """Score one task and one item after the other."""
+    parameters = dict(made.backbone.named_parameters())
+    table = torch.zeros(len(made.user), ITEMS, dtype=torch.float64)
+    for task, user in enumerate(made.user.tolist()):
+        own = {name: value[task] for name, value in adapted.values_by_name().items()}
+        for item in range(ITEMS):
+            score = made.written.scores({**parameters, **own}, user, torch.tensor([item]))
+            table[task, item] = score[0]
+    return table
+
+
+def lists_by_hand(scores: Tensor, seen: Tensor, k: int) -> list[list[int]]:
+    """Sort each user's unseen items, the lower item first where scores are equal."""
+    lists = []
+    for own, known in zip(scores.tolist(), seen.tolist(), strict=True):
+        unseen = [item for item in range(len(own)) if item not in known]
+        order = sorted(unseen, key=lambda item: (-own[item], item))[:k]
+        lists.append(order + [-1] * (k - len(order)))
+    return lists
+
+
+@kinds
+@pytest.mark.parametrize("fields", [True, False])
+def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, fields) -> None:
+    made, adapted = adapted_case(kind, which, fields=fields)
+    catalogue = rank.Catalogue(made.backbone.eval(), ITEMS)
+    with torch.no_grad():
+        found = catalogue.scores(adapted, made.user)
+        close(found, by_hand(made, adapted))
+        close(catalogue.scores(adapted, made.user, slice(3, 7)), found[:, 3:7])
+
+
+@kinds
+@pytest.mark.parametrize("k", [1, 4, ITEMS, ITEMS + 3])
+def test_lists_equal_the_hand_s_and_leave_out_what_was_seen(kind, which, k) -> None:
+    made, adapted = adapted_case(kind, which)
+    seen = torch.tensor([[0, 3, 5], [-1, 2, -1], [-1, -1, -1], [11, 11, 4]])
+    found = rank.top(made.backbone.eval(), adapted, made.user, seen, k, ITEMS)
+    scores = by_hand(made, adapted)
+    assert found.item.tolist() == lists_by_hand(scores, seen, k)
+    real = found.item >= 0
+    close(found.score[real], scores.gather(1, found.item.clamp(min=0))[real])
+    assert bool((found.score[~real] == -torch.inf).all())
+
+
+@pytest.mark.parametrize("unadapted", [True, False])
+def test_without_change_the_shared_weights_rank(unadapted) -> None:
+    made = case("mlp")
+    weights = TaskWeights({})
+    with torch.no_grad():
+        every = torch.arange(ITEMS).expand(len(made.user), -1)
+        expected = made.backbone.eval()(made.user, every)
+        found = rank.Catalogue(made.backbone, ITEMS).scores(weights, made.user)
+    close(found, expected)
+
+
+def test_blocks_of_tasks_and_of_items_change_nothing(monkeypatch) -> None:
+    """A budget so small that every task stands alone and the catalogue comes in pieces."""
+    made, adapted = adapted_case("mlp")
+    seen = torch.tensor([[0, 3], [9, 11], [-1, -1], [5, 6]])
+    whole = rank.top(made.backbone.eval(), adapted, made.user, seen, 5, ITEMS)
+    for fit in (1, 5, 30):
+        monkeypatch.setattr(rank, "fitting", lambda device, size, fit=fit: fit)
+        found = rank.top(made.backbone, adapted, made.user, seen, 5, ITEMS)
+        assert torch.equal(found.item, whole.item)
+        close(found.score, whole.score)
+
+
+class OtherHead(Head):
+    """Scores the mean of the features: of no form that ranking knows."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.spec = HeadSpec("other", (width,))
+        self.scale = torch.nn.Parameter(torch.ones(()).double())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.scale * features.mean(-1)
+
+    def linear_view(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    def linear_weights(self) -> Tensor:
+        raise NotImplementedError
+
+    def from_linear(self, weights: Tensor) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def adapted(self, which: str) -> tuple[str, ...]:
+        return ("scale",)
+
+
+class Doubled(TaskWeights):
+    """Predicts in its own way, from weights of the head."""
+
+    def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
+        return Prediction(2 * super().predict(backbone, user, item).score)
+
+
+def test_any_other_head_and_any_other_prediction_are_asked_for_every_item() -> None:
+    made, adapted = adapted_case("mlp")
+    every = torch.arange(ITEMS).expand(len(made.user), -1)
+    own = Doubled(adapted.values_by_name())
+    with torch.no_grad():
+        found = rank.Catalogue(made.backbone.eval(), ITEMS).scores(own, made.user)
+        close(found, 2 * by_hand(made, adapted))
+        made.backbone.head = OtherHead(made.backbone.head.spec.widths[0])
+        scales = TaskWeights({"head.scale": torch.tensor([1.0, -1.0, 0.5, 2.0]).double()})
+        found = rank.Catalogue(made.backbone, ITEMS).scores(scales, made.user)
+        mean = made.backbone.encode(made.user, every).mean(-1)
+        close(found, scales.values["head.scale"][:, None] * mean)
+
+
+class Told(Adapted):
+    """Answers from a table of scores, ``(tasks, items)``."""
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table
+
+    def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
+        return Prediction(self.table.gather(1, item))
+
+    def take(self, tasks: Tensor) -> "Told":
+        return Told(self.table[tasks])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scores=st.lists(st.lists(st.integers(0, 3), min_size=7, max_size=7), min_size=0, max_size=5),
+    seen=st.lists(st.integers(-1, 6), min_size=4, max_size=4),
+    k=st.integers(1, 9),
+    fit=st.sampled_from([1, 8, 1000]),
+)
+def test_of_equal_scores_the_lower_item_comes_first(scores, seen, k, fit) -> None:
+    table = torch.tensor(scores, dtype=torch.float64).reshape(-1, 7)
+    known = torch.tensor(seen).expand(len(table), -1)
+    backbone = case("mlp").backbone.eval()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rank, "fitting", lambda device, size: fit)
+        user = torch.zeros(len(table), dtype=torch.int64)
+        found = rank.top(backbone, Told(table), user, known, k, 7)
+    assert found.item.tolist() == lists_by_hand(table, known, k)
+    assert found.item.shape == (len(table), k)

@@ -23,7 +23,8 @@ class Prediction:
             candidates are ranked by it.
         levels: Probability of each rating level, ascending, ``(tasks, n, levels)``; None for a
             point predictor.
-        variance: Predictive variance of a rating, standard units squared, ``(tasks, n)``, or None.
+        variance: Predictive variance of a rating, standard units squared, ``(tasks, n)``, or of
+            the first of them; None where there is none or ``Adapted.variance`` is to be asked.
     """
 
     score: Tensor
@@ -43,6 +44,21 @@ class Adapted(ABC):
             user: ``(tasks,)``.
             item: ``(tasks, n)``.
         """
+
+    def variance(self, backbone: Backbone, user: Tensor, item: Tensor) -> Tensor | None:
+        """Return the predictive variance of ratings where it costs more than ``predict``.
+
+        It is asked for query rows alone. None: there is none, or it came with the prediction.
+
+        Args:
+            backbone: Shared weights, those that were adapted.
+            user: ``(tasks,)``.
+            item: ``(tasks, n)``.
+
+        Returns:
+            Standard units squared, ``(tasks, n)``.
+        """
+        return None
 
     @abstractmethod
     def take(self, tasks: Tensor) -> Self:

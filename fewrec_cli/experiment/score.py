@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
-from fewrec_cli.engine.base import Adapted
+from fewrec_cli.engine.base import Adapted, Prediction
 from fewrec_cli.experiment.foretell import Foretold, assemble, foretell
 from fewrec_cli.experiment.tasks import parts
 from fewrec_cli.experiment.world import World
@@ -105,9 +105,20 @@ class Scorer:
             some = torch.arange(start, min(start + step, len(rows)), device=self.device)
             place = rows[start : start + step]
             item = torch.from_numpy(batch.item[place]).to(self.device)
-            prediction = adapted.take(some).predict(self.backbone, user[some], item)
+            query = item[:, : batch.query_columns]
+            prediction = self._prediction(adapted.take(some), user[some], item, query)
             scale = self.world.dataset.scale
             yield place, foretell(prediction, self.backbone, scale, batch.query_columns)
+
+    def _prediction(
+        self, adapted: Adapted, user: Tensor, item: Tensor, query: Tensor
+    ) -> Prediction:
+        """Foretell candidates, and of the query rows how sure that is, if it was not said."""
+        found = adapted.predict(self.backbone, user, item)
+        said = found.levels is not None or found.variance is not None
+        if said or self.world.dataset.implicit:
+            return found
+        return replace(found, variance=adapted.variance(self.backbone, user, query))
 
     def _wait(self) -> None:
         if self.device.type == "cuda":

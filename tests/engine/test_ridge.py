@@ -1,5 +1,7 @@
 """The closed-form solve against scikit-learn, normal equations and finite differences."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,8 @@ from torch import Tensor
 from fewrec_cli.engine import ridge
 from fewrec_cli.engine.base import query_losses
 from fewrec_cli.engine.weights import score
-from tests.engine.case import FEEDBACK, Case, case, design, start
+from fewrec_cli.scenario.batch import Rows
+from tests.engine.case import FEEDBACK, RAGGED, Case, case, close, design, start
 
 
 def penalty(made: Case, seed: int = 0) -> Tensor:
@@ -95,9 +98,10 @@ def test_a_huge_penalty_of_one_column_keeps_that_weight_alone(column) -> None:
 
 @pytest.mark.parametrize("kind", ["mf", "mlp"])
 @pytest.mark.parametrize("feedback", FEEDBACK)
-def test_outer_gradient_is_the_slope_along_every_learned_number(kind, feedback) -> None:
+@pytest.mark.parametrize("lengths", [RAGGED, (1, 0, 1)], ids=["columns", "rows"])
+def test_outer_gradient_is_the_slope_along_every_learned_number(kind, feedback, lengths) -> None:
     """Central differences in the penalties and in everything that makes features and prior."""
-    made = case(kind, "last", feedback)
+    made = case(kind, "last", feedback, lengths)
     precision = penalty(made).requires_grad_()
     shared = [p for name, p in made.backbone.named_parameters() if name != "personal"]
     learned = [precision, *shared]
@@ -135,3 +139,83 @@ def test_shared_weights_keep_every_bit() -> None:
     solved(made, penalty(made)).sum().backward()
     for name, value in made.backbone.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def posterior(made: Case, **changes: Tensor) -> ridge.Posterior:
+    """Return what the tasks learned, with another penalty for each column."""
+    found = ridge.solve(made.backbone, made.user, made.support, penalty(made))
+    return replace(found, **changes)
+
+
+def padded(made: Case, more: int) -> Case:
+    """Return the same tasks with more rows of weight 0, so that rows outnumber columns."""
+    wider = {
+        part.name: torch.cat([value, value[:, :1].expand(-1, more)], 1)
+        for part in fields(made.support)
+        if (value := getattr(made.support, part.name)) is not None
+    }
+    wider["weight"][:, made.support.weight.shape[1] :] = 0
+    return replace(made, support=replace(made.support, **wider))
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+@pytest.mark.parametrize("feedback", FEEDBACK)
+def test_both_sides_give_the_same_posterior_and_gradients(kind, feedback) -> None:
+    made = case(kind, "last", feedback, (1, 0, 1))
+    wide = padded(made, 20)
+    by_rows, by_columns = posterior(made), posterior(wide)
+    assert by_rows.covariance.rows is not None
+    assert by_columns.covariance.rows is None
+    learned = [p for name, p in made.backbone.named_parameters() if name != "personal"]
+    slopes = []
+    for one, found in ((made, by_rows), (wide, by_columns)):
+        spread = found.variance(one.backbone, one.user, one.query.item)
+        total = sum((value**3).sum() for value in found.values.values()) + spread.sum()
+        total = total + found.misfit.sum() + (found.covariance.matrix() ** 2).sum()
+        slopes.append([total, spread, *torch.autograd.grad(total, learned, materialize_grads=True)])
+    for found, expected in zip(*slopes, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+@pytest.mark.parametrize("feedback", FEEDBACK)
+@pytest.mark.parametrize("lengths", [RAGGED, (2, 0, 1)], ids=["columns", "rows"])
+def test_variance_is_that_of_the_gaussian_model(kind, feedback, lengths) -> None:
+    """The joint covariance of support and query ratings under the prior, conditioned densely."""
+    made = case(kind, "last", feedback, lengths)
+    noise = torch.linspace(0.5, 2.0, len(lengths), dtype=torch.float64)
+    found = posterior(made, noise=noise)
+    variance = found.variance(made.backbone, made.user, made.query.item).detach().numpy()
+    precision, queries = penalty(made).numpy(), replace(made, support=as_rows(made))
+    for task in range(len(lengths)):
+        z, y, v = design(made, task)
+        q, _, _ = design(queries, task)
+        seen = z @ (z / precision).T + np.diag(1 / v)
+        across, own = q @ (z / precision).T, 1 + ((q / precision) * q).sum(1)
+        expected = noise[task].item() * (own - (across * np.linalg.solve(seen, across.T).T).sum(1))
+        np.testing.assert_allclose(variance[task], expected, atol=1e-10)
+        off = y - z @ start(made)
+        assert found.misfit[task].item() == pytest.approx(off @ np.linalg.solve(seen, off))
+        assert found.mass[task].item() == pytest.approx(v.sum())
+        k = z.T @ np.diag(v) @ z + np.diag(precision)
+        inverse = found.covariance.matrix()[task].detach().numpy()
+        np.testing.assert_allclose(inverse, np.linalg.inv(k), atol=1e-10)
+
+
+def as_rows(made: Case) -> Rows:
+    """Return the query's items as plain supports, of which ``design`` gives the rows."""
+    ones = torch.ones_like(made.query.rating)
+    return Rows(made.query.item, made.query.rating, ones)
+
+
+@pytest.mark.parametrize("lengths", [RAGGED, (2, 0, 1, 1)], ids=["columns", "rows"])
+def test_some_of_the_tasks_are_as_sure_as_among_all(lengths) -> None:
+    made = case("mf", "last", lengths=lengths)
+    found, some = posterior(made, noise=torch.arange(4.0).double()), torch.tensor([2, 0])
+    whole = found.variance(made.backbone, made.user, made.query.item)
+    part = found.take(some)
+    close(part.variance(made.backbone, made.user[some], made.query.item[some]), whole[some])
+    for name in ("misfit", "mass", "noise"):
+        assert torch.equal(getattr(part, name), getattr(found, name)[some])
+    for name, value in part.values.items():
+        assert torch.equal(value, found.values[name][some])

@@ -109,3 +109,22 @@ def test_the_number_of_tasks_at_a_time_is_bounded_by_their_adapted_numbers(
 def test_fewrec_errors_are_not_swallowed(world: World) -> None:
     with pytest.raises(FewrecError):
         CandidateSource(world.dataset, "sampled:1000", 0)
+
+
+def test_query_rows_get_intervals_where_the_adapter_is_sure_of_something(world: World) -> None:
+    source = CandidateSource(world.dataset, world.scenario.candidates, 0)
+    batches = list(source.batches(draw(world)))
+    ridge = hasattr(world.strategy.adapter, "noise")
+    widths = []
+    for shots in (0, 2):
+        (block,) = Scorer(world, CPU, 0).adapted(draw(world), batches, shots).blocks
+        if not ridge:
+            assert block.low is None
+            continue
+        assert block.low is not None
+        assert block.high is not None
+        assert block.low.shape == (len(draw(world)), batches[0].query_columns)
+        middle = block.score[:, : batches[0].query_columns]
+        np.testing.assert_allclose((block.low + block.high) / 2, middle, atol=1e-4)
+        widths.append((block.high - block.low).mean())
+    assert not ridge or widths[0] > widths[1]

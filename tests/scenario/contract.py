@@ -1,6 +1,7 @@
 """Checks that every scenario inherits, on generated data of many shapes."""
 
 import inspect
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,12 +52,19 @@ def made(
 
 def shipped(name: str, **changed: Any) -> Scenario:
     """Return the scenario of a shipped yaml, with some values changed."""
-    node = OmegaConf.to_container(composed(f"scenario={name}").scenario, resolve=True)
-    assert isinstance(node, dict)
+    node = dict(_node(name))
     assert set(changed) <= set(node), f"{name} does not have all of {sorted(changed)}"
     target = get_class(node.pop("_target_"))
     scenario: Scenario = target(**{**node, **changed})
     return scenario
+
+
+@cache
+def _node(name: str) -> dict[str, Any]:
+    """Compose a scenario once for all examples of all tests."""
+    node = OmegaConf.to_container(composed(f"scenario={name}").scenario, resolve=True)
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items()}
 
 
 def pairs(dataset: Dataset, rows: IntArray) -> set[tuple[int, int]]:

@@ -109,12 +109,50 @@ class Posterior(TaskWeights):
         )
 
 
+@dataclass(frozen=True)
+class Solution:
+    """Ridge regressions of a batch of tasks.
+
+    Attributes:
+        weights: w of each task, ``(tasks, columns)``.
+        covariance: K⁻¹.
+        before: V^½r, the residuals at the prior mean, ``(tasks, n)``.
+        after: V^½e, the residuals at w, ``(tasks, n)``.
+    """
+
+    weights: Tensor
+    covariance: Covariance
+    before: Tensor
+    after: Tensor
+
+
+def fit(
+    design: Tensor, residual: Tensor, weight: Tensor, start: Tensor, precision: Tensor
+) -> Solution:
+    """Minimise sum_i v_i (r_i - z_i·c)² + sum_d λ_d c_d² over c, differentiably; w = w0 + c.
+
+    Tasks with fewer rows than columns are solved by their rows (Woodbury), which gives the same.
+
+    Args:
+        design: z, ``(tasks, n, columns)``.
+        residual: r = y - o - z·w0, ``(tasks, n)``.
+        weight: v >= 0, ``(tasks, n)``.
+        start: w0, ``(columns,)`` or each task's own, ``(tasks, columns)``.
+        precision: λ > 0 per column, ``(columns,)``.
+    """
+    root, spread = weight.sqrt(), precision.rsqrt()
+    scaled, target = design * (root[..., None] * spread), root * residual
+    covariance = Covariance.of(scaled, spread)
+    change = covariance.pull(scaled, target)
+    left = target - root * (design @ change[..., None])[..., 0]
+    return Solution(start + change, covariance, target, left)
+
+
 def solve(backbone: Backbone, user: Tensor, support: Rows, precision: Tensor) -> Posterior:
     """Fit every task's last layer around the shared one, differentiably.
 
     Minimises sum_i v_i (y_i - o_i - z_i·w)² + sum_d λ_d (w_d - w0_d)² with w0 the shared weights;
     a task without rows keeps w0. Implicit rows enter as y = 1 and their negatives as y = 0.
-    Tasks with fewer rows than columns are solved by their rows (Woodbury), which gives the same.
 
     Args:
         backbone: Its head gives offset o, design z and w0.
@@ -137,17 +175,12 @@ def solve(backbone: Backbone, user: Tensor, support: Rows, precision: Tensor) ->
         rating = torch.cat([torch.ones_like(rating), torch.zeros_like(rating)], 1)
         weight = torch.cat([weight, weight], 1)
     start = backbone.head.linear_weights()
-    residual = rating - offset - design @ start
-    root, spread = weight.sqrt(), precision.rsqrt()
-    scaled, target = design * (root[..., None] * spread), root * residual
-    covariance = Covariance.of(scaled, spread)
-    change = covariance.pull(scaled, target)
-    left = target - root * (design @ change[..., None])[..., 0]
-    values = backbone.head.from_linear(start + change)
+    solved = fit(design, rating - offset - design @ start, weight, start, precision)
+    values = backbone.head.from_linear(solved.weights)
     return Posterior(
         {f"head.{name}": value for name, value in values.items()},
-        covariance,
-        misfit=(target * left).sum(1),
+        solved.covariance,
+        misfit=(solved.before * solved.after).sum(1),
         mass=weight.sum(1),
         noise=weight.new_ones(len(user)),
     )

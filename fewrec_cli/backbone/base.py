@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.totals import TrainTotals
 
 AdaptedSet = Literal["head", "last", "bias", "all"]
 
@@ -102,11 +103,14 @@ class Backbone(nn.Module, ABC):
         weights: As given; whoever builds the run loads them after ``prepare``.
         rating_mean: Mean of the training ratings (stars), a buffer.
         rating_sd: Standard deviation of the training ratings (stars), a buffer.
+        counts_by_totals: Whether ``prepare`` reads the training rows through ``TrainTotals``
+            alone, and so may be given a process's share of them.
     """
 
     head: Head
     rating_mean: Tensor
     rating_sd: Tensor
+    counts_by_totals: bool = False
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
@@ -209,11 +213,11 @@ class Backbone(nn.Module, ABC):
         """Turn scores in standard units into stars."""
         return scores * self.rating_sd + self.rating_mean
 
-    def set_standard(self, train: Interactions, *, implicit: bool) -> None:
+    def set_standard(self, train: TrainTotals, *, implicit: bool) -> None:
         """Set the standard units from the training ratings; implicit data keeps 0 and 1."""
-        if not implicit and len(train):
-            self.rating_mean.fill_(float(train.rating.mean()))
-            self.rating_sd.fill_(max(float(train.rating.std()), 1e-3))
+        if not implicit and train.rows:
+            self.rating_mean.fill_(train.mean)
+            self.rating_sd.fill_(max(train.sd, 1e-3))
 
 
 PAIRWISE_CURVATURE = 0.125

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves, Head, HeadSpec, row_worth
-from fewrec_cli.backbone.side import SideEmbedding, rows_of
+from fewrec_cli.backbone.side import SideEmbedding, at_least_one
 from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.totals import TrainTotals
 
 
 class FactorHead(Head):
@@ -75,6 +76,7 @@ class MF(Backbone):
     known: Tensor
     count: Tensor
     user_count: Tensor
+    counts_by_totals = True
 
     def __init__(
         self,
@@ -102,18 +104,18 @@ class MF(Backbone):
 
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
         """Build the tables; item biases start at the shrunken mean of their training ratings."""
-        self.set_standard(train, implicit=dataset.implicit)
+        totals = TrainTotals.of(dataset, train)
+        self.set_standard(totals, implicit=dataset.implicit)
         self.worth = row_worth(implicit=dataset.implicit)
         width = self.factors + 1
-        counts = np.bincount(train.item, minlength=dataset.n_items)
+        counts = totals.item_count
         self.register_buffer("known", torch.from_numpy(counts > 0).float())
-        self.register_buffer("count", rows_of(train.item, dataset.n_items))
-        self.register_buffer("user_count", rows_of(train.user, dataset.n_users))
-        self.n_rows = max(len(train), 1)
+        self.register_buffer("count", at_least_one(counts))
+        self.register_buffer("user_count", at_least_one(totals.user_count))
+        self.n_rows = max(totals.rows, 1)
         self.item = nn.Parameter(torch.randn(dataset.n_items, width) * self.init_scale)
         self.personal = nn.Parameter(torch.randn(dataset.n_users, width) * self.init_scale)
-        rating = (train.rating - self.rating_mean.item()) / self.rating_sd.item()
-        sums = np.bincount(train.item, rating, minlength=dataset.n_items)
+        sums = totals.item_excess / self.rating_sd.item()
         sizes = np.maximum(counts + self.item_shrinkage, 1)  # 1 where nothing was seen, not 0
         with torch.no_grad():
             self.item[:, -1] = torch.from_numpy(sums / sizes).float()
@@ -146,8 +148,9 @@ class MF(Backbone):
         rate = self.id_dropout if self.training else 0.0
         item, keeps, index = different(item, kept(item, rate), len(self.item))
         known = self.known.index_select(0, item) * keeps
-        rows = self.item_side(item) + known[:, None] * self.item.index_select(0, item)
-        return Halves(self.user_side(user), rows, index)
+        rows = self.item_side.sums(item, per_field=False)
+        rows = rows + known[:, None] * self.item.index_select(0, item)
+        return Halves(self.user_side.sums(user, per_field=False), rows, index)
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the id factors and biases of the rows' items, and the attribute tables."""

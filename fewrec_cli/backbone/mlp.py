@@ -2,16 +2,16 @@
 
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves, Head, HeadSpec, row_worth
-from fewrec_cli.backbone.side import SideEmbedding, rows_of
+from fewrec_cli.backbone.side import SideEmbedding, at_least_one
 from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.totals import TrainTotals
 
 
 class MLPHead(Head):
@@ -86,6 +86,7 @@ class MLP(Backbone):
     known: Tensor
     count: Tensor
     user_count: Tensor
+    counts_by_totals = True
 
     def __init__(
         self,
@@ -110,13 +111,14 @@ class MLP(Backbone):
 
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
         """Build the tables and a network of the width that the attributes give."""
-        self.set_standard(train, implicit=dataset.implicit)
+        totals = TrainTotals.of(dataset, train)
+        self.set_standard(totals, implicit=dataset.implicit)
         self.worth = row_worth(implicit=dataset.implicit)
-        counts = np.bincount(train.item, minlength=dataset.n_items)
+        counts = totals.item_count
         known = torch.from_numpy(counts > 0).float() * float(self.item_ids)
         self.register_buffer("known", known)
-        self.register_buffer("count", rows_of(train.item, dataset.n_items))
-        self.register_buffer("user_count", rows_of(train.user, dataset.n_users))
+        self.register_buffer("count", at_least_one(counts))
+        self.register_buffer("user_count", at_least_one(totals.user_count))
         self.item = nn.Parameter(torch.randn(dataset.n_items, self.width) * self.init_scale)
         self.personal = nn.Parameter(torch.randn(dataset.n_users, self.width) * self.init_scale)
         self.item_side = SideEmbedding(
@@ -150,8 +152,9 @@ class MLP(Backbone):
         known = self.known.index_select(0, item) * keeps
         ids = known[:, None] * self.item.index_select(0, item)
         own = self.personal.new_zeros(len(user), self.width)
-        person = torch.cat([own, self.user_side.per_field(user)], -1)
-        return Halves(person, torch.cat([ids, self.item_side.per_field(item)], -1), index)
+        person = torch.cat([own, self.user_side.sums(user, per_field=True)], -1)
+        sides = self.item_side.sums(item, per_field=True)
+        return Halves(person, torch.cat([ids, sides], -1), index)
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the squared id embeddings of the rows' items, each once per item."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fewrec_cli.backbone.bags import weighted_sums
 from fewrec_cli.core.types import Field, IntArray
 
 
@@ -53,14 +54,25 @@ class SideEmbedding(nn.Module):
         parts = torch.split(self._entries(rows), self.spans, -2)
         return torch.cat([part.sum(-2) for part in parts], -1)
 
+    def sums(self, rows: Tensor, *, per_field: bool) -> Tensor:
+        """Return what ``forward`` or ``per_field`` returns for ``(rows,)``, without any entry.
+
+        Faster than these, forwards and backwards; not under vmap.
+        """
+        if self.n_fields == 0:
+            return self.per_field(rows) if per_field else self(rows)
+        spans = self.spans if per_field else [sum(self.spans)]
+        index, weight = self.index.index_select(0, rows), self.weight.index_select(0, rows)
+        return weighted_sums(self.table, index, weight.to(self.table), spans)
+
     def _entries(self, rows: Tensor) -> Tensor:
         entries = functional.embedding(functional.embedding(rows, self.index), self.table)
         return entries * functional.embedding(rows, self.weight)[..., None]
 
 
-def rows_of(owner: IntArray, size: int) -> Tensor:
-    """Return how many rows each of ``size`` owners has, at least 1, as floats ``(size,)``."""
-    return torch.from_numpy(np.bincount(owner, minlength=size)).float().clamp(min=1)
+def at_least_one(counts: IntArray) -> Tensor:
+    """Return how many rows each owner has, at least 1, as floats ``(owners,)``."""
+    return torch.from_numpy(counts).float().clamp(min=1)
 
 
 def _padded(field: Field, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,12 @@ class Interactions:
         return len(self.user)
 
     def take(self, rows: IntArray) -> "Interactions":
-        """Return the given rows, in the given order."""
+        """Return the given rows, in the given order; rows that follow one another as a view."""
+        first = int(rows[0]) if len(rows) else 0
+        if np.array_equal(rows, np.arange(first, first + len(rows))):
+            run = slice(first, first + len(rows))
+            when = None if self.timestamp is None else self.timestamp[run]
+            return Interactions(self.user[run], self.item[run], self.rating[run], when)
         return Interactions(
             self.user[rows],
             self.item[rows],

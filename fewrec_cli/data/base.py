@@ -8,6 +8,7 @@ import numpy as np
 from fewrec_cli.core.errors import ShapeError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Field, FloatArray, IdArray, IntArray, Interactions, Scale
+from fewrec_cli.data.shard import ALONE, Shard
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Dataset:
         sources: The files that were read.
         notes: What was dropped, merged or recognised.
         oracle: Noise-free planted rating (stars), ``(n_users, n_items)``; generated data only.
+        shard: The processes that share the users; a data set in shards holds the ids of all users
+            and the rows of its own. Whoever counts over all rows sums with ``shard.total``.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Dataset:
     sources: tuple[SourceFile, ...] = ()
     notes: tuple[Note, ...] = ()
     oracle: FloatArray | None = field(default=None, repr=False)
+    shard: Shard = field(default=ALONE, repr=False)
 
     def __post_init__(self) -> None:
         for side, count in (("user", self.n_users), ("item", self.n_items)):
@@ -112,7 +116,14 @@ class DataSource(ABC):
     """A reader: the class behind one yaml of ``configs/data``.
 
     Constructors take keyword-only arguments, one per key of the yaml, and do no work.
+
+    Attributes:
+        sharded: Whether each process reads the rows of its own users.
+        process: Which process reads; set before ``load`` by whoever starts several.
     """
+
+    sharded: bool = False
+    process: Shard = ALONE
 
     @abstractmethod
     def load(self, reporter: Reporter) -> Dataset:

@@ -13,6 +13,7 @@ from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.duplicate import Duplicates, merge_duplicates
 from fewrec_cli.data.rating import Coded, Ratings
 from fewrec_cli.data.scale import check_positive
+from fewrec_cli.data.shard import ALONE, Shard
 
 Side = Literal["user", "item"]
 Missing = Literal["error", "keep"]
@@ -77,6 +78,9 @@ class Origin:
         positive: A rating of at least this (stars) counts as liked.
         sources: The files that were read.
         notes: What was found, dropped or inferred before indexing.
+        shard: The processes that share the users.
+        parts: What stands for the interactions in the hash of a data set in shards, where no
+            process holds them all; None hashes the interactions.
     """
 
     name: str
@@ -84,16 +88,23 @@ class Origin:
     positive: float
     sources: tuple[SourceFile, ...]
     notes: tuple[Note, ...] = field(default=())
+    shard: Shard = ALONE
+    parts: tuple[str, ...] | None = None
 
 
-def index(ratings: Ratings, duplicates: Duplicates) -> Indexed:
+def index(ratings: Ratings, duplicates: Duplicates, shard: Shard = ALONE) -> Indexed:
     """Merge doubled pairs and number users and items in ascending order of their ids.
+
+    Args:
+        ratings: Rows by id.
+        duplicates: What several rows of one pair count.
+        shard: Processes with other rows; users and items are numbered alike in all of them.
 
     Raises:
         DataError: One user or one item is left, or pairs are doubled under ``duplicates=error``.
     """
-    user_ids, user = _number(ratings.user)
-    item_ids, item = _number(ratings.item)
+    user_ids, user = _number(ratings.user, shard)
+    item_ids, item = _number(ratings.item, shard)
     rows = Interactions(user, item, ratings.rating, ratings.timestamp)
     for side, ids in (("user", user_ids), ("item", item_ids)):
         if len(ids) < 2:
@@ -102,7 +113,16 @@ def index(ratings: Ratings, duplicates: Duplicates) -> Indexed:
                 f"give data with at least two {side}s",
             )
     rows, notes = merge_duplicates(rows, user_ids, item_ids, duplicates)
-    return Indexed(rows, user_ids, item_ids, notes)
+    return Indexed(rows, user_ids, item_ids, summed(notes, shard))
+
+
+def summed(notes: tuple[Note, ...], shard: Shard) -> tuple[Note, ...]:
+    """Return the notes of all processes, their counts summed by what they say."""
+    counts: dict[tuple[str, str], int] = {}
+    for note in (note for each in shard.gather(notes) for note in each):
+        place = (note.subject, note.text)
+        counts[place] = counts.get(place, 0) + note.count
+    return tuple(Note(subject, count, text) for (subject, text), count in counts.items())
 
 
 def align(
@@ -158,7 +178,11 @@ def assemble(indexed: Indexed, users: Described, items: Described, origin: Origi
     """
     if origin.scale is not None:
         check_positive(origin.positive, origin.scale)
-    digest = ContentHash().interactions(indexed.rows)
+    digest = ContentHash()
+    if origin.parts is None:
+        digest.interactions(indexed.rows)
+    else:
+        digest.texts("parts", origin.parts)
     digest.ids("user ids", indexed.user_ids).ids("item ids", indexed.item_ids)
     digest.fields("user", users.fields).fields("item", items.fields)
     digest.scale(origin.scale, origin.positive).array("item year", items.year)
@@ -177,18 +201,21 @@ def assemble(indexed: Indexed, users: Described, items: Described, origin: Origi
         item_text=items.text,
         user_text=users.text,
         sources=origin.sources,
+        shard=origin.shard,
         notes=(*origin.notes, *indexed.notes, *users.notes, *items.notes),
     )
 
 
-def _number(column: Coded) -> tuple[IdArray, IntArray]:
-    """Return the ids in use, ascending, and each row's place among them."""
+def _number(column: Coded, shard: Shard) -> tuple[IdArray, IntArray]:
+    """Return the ids in use in any process, ascending, and each row's place among them."""
     used = np.flatnonzero(np.bincount(column.code, minlength=len(column.values)))
-    ids = ids_as_found([column.values[place] for place in used])
-    order = np.argsort(ids, kind="stable")
+    mine = [column.values[place] for place in used]
+    everywhere = shard.gather(mine)
+    ids = ids_as_found(mine if shard.world == 1 else list(set().union(*everywhere)))
+    ids = ids[np.argsort(ids, kind="stable")]
     place = np.full(len(column.values), -1, np.int64)
-    place[used[order]] = np.arange(len(used))
-    return ids[order], place[column.code]
+    place[used] = np.searchsorted(ids, np.array(mine, ids.dtype))
+    return ids, place[column.code]
 
 
 def ids_as_found(written: list[str]) -> IdArray:

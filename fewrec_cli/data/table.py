@@ -1,8 +1,9 @@
 """Anyone's data: a table of interactions in CSV, TSV or Parquet, with or without attributes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from fewrec_cli.data.duplicate import Duplicates
 from fewrec_cli.data.fault import shown
 from fewrec_cli.data.files import DataFile, source_file
 from fewrec_cli.data.layout import Columns, Rules
+from fewrec_cli.data.own import read_own
 from fewrec_cli.data.parquet import read_parquet_ratings, read_parquet_texts
 from fewrec_cli.data.parts import find_parts
 from fewrec_cli.data.prepare import (
@@ -28,7 +30,8 @@ from fewrec_cli.data.prepare import (
     index,
 )
 from fewrec_cli.data.rating import Ratings
-from fewrec_cli.data.scale import infer_positive, infer_scale, parse_scale
+from fewrec_cli.data.scale import infer_positive, infer_scale, levels_of, parse_scale
+from fewrec_cli.data.shard import ALONE, Shard
 from fewrec_cli.data.side import Kind, as_numbers, describe_side
 
 
@@ -52,6 +55,7 @@ class Table(DataSource):
         numeric_from: Different numbers from which a column of numbers is numeric.
         value_separators: What may stand between the values of a multi-valued column.
         kinds: Kind of a column where recognition errs, e.g. ``{age: numeric}``.
+        shard: ``none`` reads all rows in every process; ``auto`` the rows of its own users.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Table(DataSource):
         numeric_from: int,
         value_separators: Sequence[str],
         kinds: Mapping[str, Kind],
+        shard: Literal["none", "auto"],
     ) -> None:
         self.interactions = interactions
         self.items = items
@@ -86,6 +91,9 @@ class Table(DataSource):
         self.numeric_from = numeric_from
         self.value_separators = value_separators
         self.kinds = kinds
+        if shard not in ("none", "auto"):
+            raise DataError(f"data.shard={shard} is no policy", "choose none or auto")
+        self.sharded = shard == "auto"
 
     def load(self, reporter: Reporter) -> Dataset:
         """Read the tables."""
@@ -98,19 +106,24 @@ class Table(DataSource):
                 "name the column with data.columns.rating=NAME, or leave them out",
             )
         file = DataFile(Path(self.interactions).expanduser())
+        shard = self.process if self.sharded else ALONE
         ratings, notes = self._ratings(file, columns, reporter)
-        scale, positive, more = self._scale(ratings, columns)
-        indexed = index(ratings, self.duplicates)
+        scale, positive, more = self._scale(ratings, columns, shard)
+        indexed = index(ratings, self.duplicates, shard)
         users = self._side("user", self.users, indexed.user_ids, reporter)
         items = self._side("item", self.items, indexed.item_ids, reporter)
         self._check_kinds(users, items)
-        sources = [*_sources(file.path)]
+        sources = _sources(file.path, shard)
+        parts = None
+        if self.sharded:
+            digests = [source.sha256 for source in sources]
+            parts = (*digests, repr(columns), self.duplicates)
         for side in (self.items, self.users):
             sources += [] if side is None else [source_file(Path(side).expanduser())]
         name = f"table-{file.path.name.split('.')[0]}"
-        return assemble(
-            indexed, users, items, Origin(name, scale, positive, tuple(sources), (*notes, *more))
-        )
+        notes = (*notes, *more)
+        origin = Origin(name, scale, positive, tuple(sources), notes, shard, parts)
+        return assemble(indexed, users, items, origin)
 
     def _columns(self) -> Columns:
         user, item = self.columns["user"], self.columns["item"]
@@ -134,7 +147,14 @@ class Table(DataSource):
         rules = Rules(None if self.scale is None else parse_scale(self.scale))
         if file.path.suffix == ".parquet" or file.path.is_dir():
             parts = find_parts(file.path)
+            if self.sharded:
+                return read_own(parts, columns, rules, reporter, self.process)
             return read_parquet_ratings(parts, columns, rules, reporter), ()
+        if self.sharded:
+            raise DataError(
+                f"data.shard=auto reads Parquet, and {file.label} is none",
+                "write it as Parquet (a folder of parts by user is best), or take data.shard=none",
+            )
         layout = guess_layout(file, self.separator, self.encoding)
         ratings = read_ratings(file, layout, columns, rules, reporter)
         unread = [n for n in header_names(file, layout) if n not in columns.named.values()]
@@ -142,21 +162,23 @@ class Table(DataSource):
         return ratings, (Note("columns", len(unread), text),) if unread else ()
 
     def _scale(
-        self, ratings: Ratings, columns: Columns
+        self, ratings: Ratings, columns: Columns, shard: Shard
     ) -> tuple[Scale | None, float, tuple[Note, ...]]:
+        rows = int(shard.total(np.array(len(ratings))))
         if columns.rating is None:
             text = "no data.columns.rating: implicit data, every row counts as liked"
-            return None, 1.0, (Note("ratings", len(ratings), text),)
+            return None, 1.0, (Note("ratings", rows, text),)
         notes: tuple[Note, ...] = ()
         if self.scale is None:
-            scale, text = infer_scale(ratings.rating)
-            notes = (Note("scale", len(ratings), text),)
+            levels = np.concatenate(shard.gather(levels_of(ratings.rating)))
+            scale, text = infer_scale(levels)
+            notes = (Note("scale", rows, text),)
         else:
             scale = parse_scale(self.scale)
         if self.positive is not None:
             return scale, self.positive, notes
         positive = infer_positive(scale)
-        count = int((ratings.rating >= positive).sum())
+        count = int(shard.total(np.array((ratings.rating >= positive).sum())))
         text = f"no data.positive: ratings of {positive:g} or more count as liked"
         return scale, positive, (*notes, Note("positive", count, text))
 
@@ -206,11 +228,14 @@ class Table(DataSource):
                 )
 
 
-def _sources(path: Path) -> Iterator[SourceFile]:
-    """Hash the file of interactions, or each part of a folder under its path in it."""
+def _sources(path: Path, shard: Shard) -> list[SourceFile]:
+    """Hash the file of interactions, or each part of a folder; processes share the work."""
     if not path.is_dir():
-        yield source_file(path)
-        return
-    for part in find_parts(path):
-        found = source_file(part.path)
-        yield replace(found, name=part.path.relative_to(path.parent).as_posix())
+        return [source_file(path)]
+    parts = find_parts(path)
+    mine = {
+        part.path.relative_to(path.parent).as_posix(): source_file(part.path)
+        for part in parts[shard.rank :: shard.world]
+    }
+    found = {name: file for each in shard.gather(mine) for name, file in each.items()}
+    return [replace(found[name], name=name) for name in sorted(found)]

@@ -96,14 +96,13 @@ class Evaluator:
         draws = range(VALIDATION_DRAWS if len(world.split.valid) else 0)
         self.shrinkage = choose_shrinkage(
             dataset,
-            world.train,
+            world.totals,
             [scenario.draw(world.split.valid, number) for number in draws],
             self.points,
             settings,
         )
         self.statistics = TrainStatistics.fit(
-            world.train,
-            dataset.n_items,
+            world.totals,
             item_shrinkage=self.shrinkage.item,
             user_shrinkage=self.shrinkage.user,
         )

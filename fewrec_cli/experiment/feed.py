@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fewrec_cli.core.errors import ScenarioError
 from fewrec_cli.core.grouping import order_by_history
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
+from fewrec_cli.data.shard import ALONE, Shard
 from fewrec_cli.experiment.draw import draw_rows
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.base import Batch, Feed
@@ -112,29 +114,47 @@ class Steps(Dataset[Batch]):
         phase: The phase's word, part of the random stream.
         rank: This process.
         world: Number of processes, which share every step.
+        shard: Processes with rows of their own each, where the data is read in shards: each fills
+            its share of every step from its own rows, in proportion to how many it has.
     """
 
     def __init__(
-        self, rows: TrainingRows, feed: Feed, seed: int, phase: str, rank: int, world: int
+        self,
+        rows: TrainingRows,
+        feed: Feed,
+        seed: int,
+        phase: str,
+        rank: int,
+        world: int,
+        shard: Shard = ALONE,
     ) -> None:
         self.rows = rows
         self.feed = feed
         self.seed = derive_seed(seed, "phase", phase)
         self.rank = rank
         self.world = world
+        self.sizes = np.array(shard.gather(self.size))
+        if shard.world > 1 and not self.sizes.all():
+            raise ScenarioError(
+                f"a process has nothing to train on ({self.feed.kind} of each: "
+                f"{', '.join(f'{size:,}' for size in self.sizes)})",
+                "lower trainer.devices, or read all users in each process with data.shard=none",
+            )
         self._order: tuple[int, IntArray] | None = None
 
     @property
     def size(self) -> int:
-        """Rows (tasks) of an epoch."""
+        """Rows (tasks) of an epoch that this process holds."""
         return len(self.rows) if self.feed.kind == "rows" else len(self.rows.people)
 
     def __len__(self) -> int:
-        return -(-self.size // self.feed.per_step)
+        return -(-int(self.sizes.sum()) // self.feed.per_step)
 
     def __getitem__(self, index: tuple[int, int]) -> Batch:
         """Return this process's share of a step."""
         epoch, step = index
+        if len(self.sizes) > 1:
+            return self._own(epoch, step)
         order = self._shuffled(epoch)[step * self.feed.per_step :][: self.feed.per_step]
         seed = derive_seed(self.seed, epoch, step)
         rng = np.random.default_rng(seed)
@@ -142,13 +162,29 @@ class Steps(Dataset[Batch]):
         share = len(order[mine]) * self.world / len(order)
         if not share:  # a short last step: this process repeats another's first row, weightless
             mine = slice(0, 1)
+        return self._batch(order, mine, share, rng, seed)
+
+    def _own(self, epoch: int, step: int) -> Batch:
+        """Return the part of this process's own rows that falls to a step of all processes."""
+        seed = derive_seed(self.seed, epoch, step, "shard", self.rank)
+        start, stop = (self.sizes * place // len(self) for place in (step, step + 1))
+        order = self._shuffled(epoch)[start[self.rank] : stop[self.rank]]
+        share = len(order) * self.world / (stop - start).sum()
+        if not share:
+            order = self._shuffled(epoch)[:1]  # weightless, see above
+        return self._batch(order, slice(None), share, np.random.default_rng(seed), seed)
+
+    def _batch(
+        self, order: IntArray, mine: slice, share: float, rng: np.random.Generator, seed: int
+    ) -> Batch:
         if self.feed.kind == "rows":
             return self._row_batch(order, mine, share, rng)
         return self._task_batch(order, mine, share, rng, seed)
 
     def _shuffled(self, epoch: int) -> IntArray:
         if self._order is None or self._order[0] != epoch:
-            rng = np.random.default_rng(derive_seed(self.seed, epoch))
+            own = ("shard", self.rank) if len(self.sizes) > 1 else ()
+            rng = np.random.default_rng(derive_seed(self.seed, epoch, *own))
             self._order = (epoch, rng.permutation(self.size))
         return self._order[1]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.metric.order import cell_keys
 from fewrec_cli.scenario.base import Episodes
 
@@ -31,21 +32,18 @@ class TrainStatistics:
 
     @classmethod
     def fit(
-        cls, train: Interactions, n_items: int, *, item_shrinkage: float, user_shrinkage: float
+        cls, train: TrainTotals, *, item_shrinkage: float, user_shrinkage: float
     ) -> "TrainStatistics":
-        """Count and average the training interactions (at least one).
+        """Average the training interactions (at least one).
 
         Args:
-            train: What pretraining may see.
-            n_items: Items of the catalogue.
+            train: Counts and sums of what pretraining may see.
             item_shrinkage: Ratings at the global mean added to each item's mean, >= 0.
             user_shrinkage: See the attribute.
         """
-        mean = float(train.rating.mean())
-        count = np.bincount(train.item, minlength=n_items)
-        residual = np.bincount(train.item, weights=train.rating - mean, minlength=n_items)
-        shrunk = residual / np.maximum(count + item_shrinkage, np.finfo(np.float64).tiny)
-        return cls(mean, mean + shrunk, count.astype(np.int64), user_shrinkage)
+        sizes = np.maximum(train.item_count + item_shrinkage, np.finfo(np.float64).tiny)
+        means = train.mean + train.item_excess / sizes
+        return cls(train.mean, means, train.item_count.astype(np.int64), user_shrinkage)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from fewrec_cli.experiment import run
 from fewrec_cli.experiment.evaluate import Cell, Evaluator
 from fewrec_cli.experiment.figure import shot_curve
 from fewrec_cli.experiment.pretrain import Chosen, pretrain
+from fewrec_cli.experiment.processes import processes_of
 from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
@@ -67,7 +68,7 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
             "leave resume=null and start again",
         )
     torch.set_num_threads(cfg.threads)
-    world = build(cfg, reporter)
+    world = build(cfg, reporter, processes_of(cfg))
     tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
@@ -259,7 +260,7 @@ def _facts(
             "notes": [asdict(note) for note in (*world.dataset.notes, *split.notes)],
         },
         "tasks": {
-            "train_rows": len(split.train),
+            "train_rows": world.totals.rows,
             "valid": len(split.valid),
             "test": len(split.test),
         },

@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, user_offset
 from fewrec_cli.metric.settings import Evaluation
 from fewrec_cli.scenario.base import Episodes
@@ -34,7 +34,7 @@ class Shrinkage:
 
 def choose_shrinkage(
     dataset: Dataset,
-    train: Interactions,
+    train: TrainTotals,
     episodes: list[Episodes],
     sizes: tuple[int | None, ...],
     settings: Evaluation,
@@ -43,7 +43,7 @@ def choose_shrinkage(
 
     Args:
         dataset: Its ratings of the validation tasks are read.
-        train: What pretraining may see.
+        train: Counts and sums of what pretraining may see.
         episodes: Draws of the validation tasks; without any, customary constants are taken.
         sizes: Support sizes averaged over; 0 is left out.
         settings: Constants given there are kept.
@@ -73,13 +73,13 @@ def choose_shrinkage(
 
 def _error(
     dataset: Dataset,
-    train: Interactions,
+    train: TrainTotals,
     tasks: list[tuple[FloorTasks, Episodes]],
     item: float,
     user: float,
 ) -> float:
     """Return the mean over draws and sizes of the mean absolute error (stars)."""
-    known = TrainStatistics.fit(train, dataset.n_items, item_shrinkage=item, user_shrinkage=user)
+    known = TrainStatistics.fit(train, item_shrinkage=item, user_shrinkage=user)
     rows, scale, errors = dataset.interactions, dataset.scale, []
     for cut, drawn in tasks:
         real = drawn.query >= 0

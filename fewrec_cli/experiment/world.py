@@ -10,11 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.core.errors import FewrecError
+from fewrec_cli.core.errors import ConfigError, FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
-from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.base import Dataset, DataSource
+from fewrec_cli.data.own import hold_everywhere
+from fewrec_cli.data.shard import ALONE, Shard
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.experiment.tasks import TaskTensors
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, load_weights
@@ -32,7 +35,8 @@ class World:
         dataset: The data.
         scenario: Cuts and draws tasks.
         split: Who is cold and what pretraining may see.
-        train: The rows that pretraining may see.
+        train: The rows that pretraining may see; of data in shards, those of this process.
+        totals: Counts and sums over the rows that pretraining may see in any process.
         backbone: Built for the data, not trained.
         strategy: Prepared for the backbone.
         evaluation: How rows are scored.
@@ -44,6 +48,7 @@ class World:
     scenario: Scenario
     split: Split
     train: Interactions
+    totals: TrainTotals
     backbone: Backbone
     strategy: Strategy
     evaluation: Evaluation
@@ -51,12 +56,13 @@ class World:
     tensors: TaskTensors
 
 
-def build(cfg: DictConfig, reporter: Reporter) -> World:
+def build(cfg: DictConfig, reporter: Reporter, shard: Shard = ALONE) -> World:
     """Read the data, cut the tasks and build the model.
 
     Args:
         cfg: A composed and checked config.
         reporter: Told of long work and of what was dropped.
+        shard: The processes that share the users, where the data is read in shards.
 
     Raises:
         DataError: The data is missing or broken.
@@ -64,11 +70,17 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
     """
     evaluation: Evaluation = make(cfg.evaluation)
     scenario: Scenario = make(cfg.scenario)
-    with reporter.stage("read"):
-        dataset: Dataset = make(cfg.data).load(reporter)
-    with reporter.stage("split"):
-        split = scenario.split(dataset)
+    source: DataSource = make(cfg.data)
+    source.process = shard
+    with shard.together():
+        with reporter.stage("read"):
+            dataset = source.load(reporter)
+        with reporter.stage("split"):
+            if source.sharded:
+                dataset = hold_everywhere(dataset, scenario.task_users(dataset))
+            split = scenario.split(dataset)
     train = dataset.interactions.take(split.train)
+    totals = TrainTotals.of(dataset, train)
     torch.manual_seed(derive_seed(cfg.seed, "weights"))
     backbone: Backbone = make(cfg.backbone)
     backbone.prepare(dataset, train)
@@ -77,11 +89,32 @@ def build(cfg: DictConfig, reporter: Reporter) -> World:
         name = INTERRUPTED if (start / INTERRUPTED).exists() else CHECKPOINT
         load_weights(start / name, {"backbone": backbone})
     strategy = build_strategy(cfg)
+    if source.sharded:
+        refuse_unshared(backbone, strategy)
     strategy.prepare(backbone, dataset, train)
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
     rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
     tensors = TaskTensors(dataset, mean, sd, rows)
-    return World(dataset, scenario, split, train, backbone, strategy, evaluation, rows, tensors)
+    return World(
+        dataset, scenario, split, train, totals, backbone, strategy, evaluation, rows, tensors
+    )
+
+
+def refuse_unshared(backbone: Backbone, strategy: Strategy) -> None:
+    """Refuse parts that would take this process's training rows for all of them.
+
+    Raises:
+        ConfigError: The backbone or a phase of the strategy prepares itself from the rows.
+    """
+    own = [phase.name for phase in strategy.phases if type(phase).build is not Strategy.build]
+    if not backbone.counts_by_totals:
+        own.append(type(backbone).__name__)
+    if own:
+        raise ConfigError(
+            f"data.shard=auto does not go with {', '.join(own)}, which would learn from one "
+            "process's share of the training rows as if it were all of them",
+            "take data.shard=none",
+        )
 
 
 def build_strategy(cfg: DictConfig) -> Strategy:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fewrec_cli.core.grouping import order_by_owner
 from fewrec_cli.core.types import BoolArray, IntArray
 
 
@@ -18,7 +19,7 @@ def group(owner: IntArray, rows: IntArray, owners: IntArray) -> tuple[IntArray, 
     """
     mine = owner[rows]
     counts = np.bincount(np.searchsorted(owners, mine), minlength=len(owners))
-    return _offsets(counts), rows[np.argsort(mine, kind="stable")]
+    return _offsets(counts), rows[order_by_owner(mine, int(owners.max(initial=0)) + 1)]
 
 
 def take(offsets: IntArray, rows: IntArray, keep: BoolArray) -> tuple[IntArray, IntArray]:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
+from fewrec_cli.core.errors import ScenarioError
 from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
 from fewrec_cli.scenario.bags import pad
@@ -111,6 +112,21 @@ class Scenario(ABC):
             ScenarioError: No user or no item is left on one side, or too few interactions for
                 ``shots`` + ``query`` in every task.
         """
+
+    def task_users(self, dataset: Dataset) -> BoolArray:
+        """Return whose rows are tasks and never trained on, ``(n_users,)``.
+
+        Asked only of data in shards: these users are held by every process, so that tasks are
+        the same in all of them.
+
+        Raises:
+            ScenarioError: Tasks are not whole users, so that the data cannot be in shards.
+        """
+        raise ScenarioError(
+            f"data.shard=auto goes with scenario=user_cold, not with {type(self).__name__}: "
+            f"the tasks of {dataset.name} would not be whole users",
+            "take scenario=user_cold, or data.shard=none",
+        )
 
     @abstractmethod
     def draw(self, pool: TaskPool, number: int) -> Episodes:

@@ -119,8 +119,9 @@ class ColdChoice:
             ScenarioError: Nobody would be cold, or nobody would be left to pretrain on.
         """
         rows = dataset.interactions
-        active = np.unique(rows.user if self.side == "user" else rows.item)
+        owner = rows.user if self.side == "user" else rows.item
         size = dataset.n_users if self.side == "user" else dataset.n_items
+        active = np.flatnonzero(dataset.shard.total(np.bincount(owner, minlength=size)))
         order = generator(self.seed, "scenario", self.side).permutation(active)
         cold, order, how = self._cold(dataset, order, size)
         cold &= members(active, size)

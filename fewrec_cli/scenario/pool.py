@@ -45,9 +45,10 @@ def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -
         ScenarioError: Nothing to pretrain on, no task left, or a short history where
             ``short_history=error``.
     """
-    if not len(cut.train):
+    total, rows = dataset.shard.total, dataset.interactions
+    if not total(np.array(len(cut.train))):
         raise ScenarioError(
-            f"no interaction of {len(dataset.interactions):,} is left to pretrain on",
+            f"no interaction of {len(rows):,} is left to pretrain on",
             "lower scenario.fraction or scenario.validation, or give more data",
         )
     past = cut.train if history else NO_ROWS
@@ -57,13 +58,12 @@ def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -
     if rules.validation is not None:
         valid, dropped = _keep(build_pool(dataset, cut.valid, past), rules, "validation", dataset)
         notes += dropped
-    rows = dataset.interactions
     return Split(
         train=cut.train,
         valid=valid,
         test=test,
-        known_users=np.bincount(rows.user[cut.train], minlength=dataset.n_users) > 0,
-        known_items=np.bincount(rows.item[cut.train], minlength=dataset.n_items) > 0,
+        known_users=total(np.bincount(rows.user[cut.train], minlength=dataset.n_users)) > 0,
+        known_items=total(np.bincount(rows.item[cut.train], minlength=dataset.n_items)) > 0,
         notes=tuple(notes),
     )
 
@@ -83,7 +83,7 @@ def build_pool(dataset: Dataset, rows: IntArray, past: IntArray) -> TaskPool:
         past: Rows of pretraining that the tasks hold as history, ``(m,)``; other users' are left.
     """
     user = dataset.interactions.user
-    users = np.unique(user[rows])
+    users = np.flatnonzero(np.bincount(user[rows], minlength=dataset.n_users))
     offsets, grouped = group(user, rows, users)
     has_task = np.zeros(dataset.n_users, dtype=bool)
     has_task[users] = True

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from fewrec_cli.core.types import BoolArray
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.cold import ColdChoice
@@ -88,6 +89,10 @@ class UserCold(Scenario):
             notes=users.notes,
         )
         return make_split(dataset, cut, self.rules, history=False)
+
+    def task_users(self, dataset: Dataset) -> BoolArray:
+        """Return the cold and the validation users."""
+        return ~self.choice.choose(dataset).warm
 
     def draw(self, pool: TaskPool, number: int) -> Episodes:
         """Draw support and query of every task; see ``draw_episodes``."""

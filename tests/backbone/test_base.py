@@ -7,6 +7,7 @@ from torch import nn
 from fewrec_cli.backbone.base import Backbone, Head, HeadSpec, subset
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.totals import TrainTotals
 from tests.backbone.small import UNSEEN_ITEM, made, ready, small_dataset, train_rows
 
 
@@ -43,7 +44,7 @@ class Fixed(Backbone):
         self.personal = nn.Parameter(torch.ones(4, 2))
 
     def prepare(self, dataset, train):
-        self.set_standard(train, implicit=dataset.implicit)
+        self.set_standard(TrainTotals.of(dataset, train), implicit=dataset.implicit)
 
     def encode(self, user, item, *, personal=False):
         return self.table[item]
@@ -52,6 +53,11 @@ class Fixed(Backbone):
 def interactions(*ratings: float) -> Interactions:
     index = torch.zeros(len(ratings), dtype=torch.int64).numpy()
     return Interactions(index, index, torch.tensor(ratings, dtype=torch.float64).numpy())
+
+
+def totals(*ratings: float) -> TrainTotals:
+    """Counts and sums of some training ratings."""
+    return TrainTotals.count(interactions(*ratings), len(ratings) + 1, len(ratings) + 1)
 
 
 @pytest.mark.parametrize("which", ["head", "last", "bias"])
@@ -72,7 +78,7 @@ def test_a_backbone_has_no_penalty_of_its_own() -> None:
 
 def test_standard_units_are_those_of_the_training_ratings() -> None:
     backbone = Fixed()
-    backbone.set_standard(interactions(1.0, 3.0, 5.0, 3.0), implicit=False)
+    backbone.set_standard(totals(1.0, 3.0, 5.0, 3.0), implicit=False)
     stars = backbone.stars(torch.tensor([-1.0, 0.0, 2.0]))
     torch.testing.assert_close(stars, 3 + torch.tensor([-1.0, 0.0, 2.0]) * 2**0.5)
 
@@ -85,11 +91,11 @@ def test_implicit_data_keeps_its_unit(kind) -> None:
 
 def test_equal_ratings_do_not_divide_by_nothing() -> None:
     backbone = Fixed()
-    backbone.set_standard(interactions(4.0, 4.0), implicit=False)
+    backbone.set_standard(totals(4.0, 4.0), implicit=False)
     assert backbone.rating_mean == 4
     assert backbone.rating_sd > 0
     backbone = Fixed()
-    backbone.set_standard(interactions(), implicit=False)
+    backbone.set_standard(totals(), implicit=False)
     assert (backbone.rating_mean, backbone.rating_sd) == (0, 1)
 
 

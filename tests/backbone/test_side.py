@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import vmap
 
-from fewrec_cli.backbone.side import SideEmbedding, rows_of
+from fewrec_cli.backbone.side import SideEmbedding, at_least_one
 from fewrec_cli.core.types import Field
 from tests.backbone.small import bags, small_dataset
 
@@ -72,4 +72,4 @@ def test_padding_of_short_bags_gets_no_gradient() -> None:
 
 
 def test_owners_count_their_rows_and_at_least_one() -> None:
-    assert rows_of(np.array([0, 3, 3, 0, 0]), 5).tolist() == [3, 1, 1, 2, 1]
+    assert at_least_one(np.array([3, 0, 0, 2, 0])).tolist() == [3, 1, 1, 2, 1]

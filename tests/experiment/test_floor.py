@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fewrec_cli.core.types import Interactions, Scale
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, floors, oracle
 from fewrec_cli.metric.base import RankedLists, RatedQueries
 from fewrec_cli.metric.evaluate import score_tasks
@@ -69,19 +70,25 @@ def naive(name, train, tasks, t, item):
     return naive_item_mean(train, item) + sum(residuals) / (len(residuals) + 3.0)
 
 
+def fitted(train: Interactions, n_items: int, **shrinkage: float) -> TrainStatistics:
+    """Statistics of training rows that one process holds."""
+    totals = TrainTotals.count(train, int(train.user.max()) + 1, n_items)
+    return TrainStatistics.fit(totals, **shrinkage)
+
+
 @pytest.mark.parametrize(
     "floor", [f for f in floors(implicit=False) if f.name != "random"], ids=lambda f: f.name
 )
 def test_all_tasks_at_once_equal_one_after_another(floor) -> None:
     train, (tasks, items) = interactions(), made()
-    statistics = TrainStatistics.fit(train, N_ITEMS, **SHRINKAGE)
+    statistics = fitted(train, N_ITEMS, **SHRINKAGE)
     found = floor.predict(statistics, tasks, items)
     expected = [[naive(floor.name, train, tasks, t, i) for i in row] for t, row in enumerate(items)]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_without_support_floors_answer_their_prior() -> None:
-    statistics = TrainStatistics.fit(interactions(), N_ITEMS, **SHRINKAGE)
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
     tasks, items = made(shots=0, history=0)
     answers = {f.name: f.predict(statistics, tasks, items) for f in floors(implicit=False)}
     for name in ("global mean", "support mean", "support median"):
@@ -91,16 +98,14 @@ def test_without_support_floors_answer_their_prior() -> None:
 
 def test_items_without_training_ratings_get_the_global_mean() -> None:
     for shrinkage in (0.0, 10.0):
-        statistics = TrainStatistics.fit(
-            interactions(), N_ITEMS, item_shrinkage=shrinkage, user_shrinkage=0.0
-        )
+        statistics = fitted(interactions(), N_ITEMS, item_shrinkage=shrinkage, user_shrinkage=0.0)
         np.testing.assert_array_equal(statistics.item_mean[25:], statistics.global_mean)
         assert np.isfinite(statistics.item_mean).all()
 
 
 def test_without_shrinkage_means_are_plain() -> None:
     train = Interactions(np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([5.0, 4.0, 1.0]))
-    statistics = TrainStatistics.fit(train, 2, item_shrinkage=0.0, user_shrinkage=0.0)
+    statistics = fitted(train, 2, item_shrinkage=0.0, user_shrinkage=0.0)
     np.testing.assert_allclose(statistics.item_mean, [4.5, 1.0])
     tasks = FloorTasks(
         np.array([7, 8]), np.array([[0], [-1]]), np.array([[3.5], [0.0]]),
@@ -112,7 +117,7 @@ def test_without_shrinkage_means_are_plain() -> None:
 
 
 def test_flag_says_which_floors_change_with_the_support() -> None:
-    statistics = TrainStatistics.fit(interactions(), N_ITEMS, **SHRINKAGE)
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
     (few, items), (many, _) = made(seed=1), made(seed=2)
     for floor in floors(implicit=False):
         same = np.array_equal(
@@ -122,7 +127,7 @@ def test_flag_says_which_floors_change_with_the_support() -> None:
 
 
 def test_random_order_follows_the_seed_and_not_the_blocks() -> None:
-    statistics = TrainStatistics.fit(interactions(), N_ITEMS, **SHRINKAGE)
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
     tasks, items = made()
     for floor in floors(implicit=False):
         whole = floor.predict(statistics, tasks, items)
@@ -160,7 +165,7 @@ def test_implicit_data_has_only_floors_that_rank() -> None:
 
 
 def test_padded_candidates_get_a_finite_number() -> None:
-    statistics = TrainStatistics.fit(interactions(), N_ITEMS, **SHRINKAGE)
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
     tasks, items = made()
     for floor in floors(implicit=False):
         found = floor.predict(statistics, tasks, np.full_like(items, -1))
@@ -170,7 +175,7 @@ def test_padded_candidates_get_a_finite_number() -> None:
 
 def test_oracle_looks_up_the_planted_rating() -> None:
     planted = np.random.default_rng(0).uniform(1, 5, (40, N_ITEMS))
-    statistics = TrainStatistics.fit(interactions(), N_ITEMS, **SHRINKAGE)
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
     tasks, items = made()
     row = oracle(planted)
     assert row.kind == "oracle"
@@ -181,7 +186,7 @@ def test_oracle_looks_up_the_planted_rating() -> None:
 def test_a_large_draw_is_quick() -> None:
     random = np.random.default_rng(0)
     train = interactions(n=200_000, users=5000, items=3706)
-    statistics = TrainStatistics.fit(train, 3706, **SHRINKAGE)
+    statistics = fitted(train, 3706, **SHRINKAGE)
     support = bags(random, 1200, 200, 3706)
     tasks = FloorTasks(
         np.zeros(1200, int), *support, np.full((1200, 0), -1), np.zeros((1200, 0)), 0
@@ -209,7 +214,7 @@ def test_floors_on_the_split_of_melu_reach_their_known_level(real_data) -> None:
         table["user_id"].to_numpy(np.int64), item, table["rating"].to_numpy(np.float64)
     )
     train = everything.take(np.flatnonzero(state == "warm_state"))
-    statistics = TrainStatistics.fit(train, item.max() + 1, **SHRINKAGE)
+    statistics = fitted(train, item.max() + 1, **SHRINKAGE)
     episodes = melu_episodes(everything, np.flatnonzero(state == "user_cold_state"))
     tasks = FloorTasks.cut(everything, episodes, None, seed=0)
     stars, every = everything.rating[episodes.query], np.ones(episodes.query.shape, bool)

@@ -26,11 +26,12 @@ def world() -> World:
 
 
 def test_training_rows_are_those_of_the_split_in_standard_units(world: World) -> None:
-    assert len(world.train) == len(world.rows.user) == len(world.split.train)
+    assert len(world.train) == len(world.rows) == len(world.split.train) == world.totals.rows
     cold = set(world.split.test.user) | set(world.split.valid.user)
     assert not cold & set(world.train.user)
-    assert world.rows.rating.mean() == pytest.approx(0, abs=1e-5)
-    assert world.rows.rating.std() == pytest.approx(1, abs=1e-5)
+    ratings = world.rows.rating(np.arange(len(world.rows)))
+    assert ratings.mean() == pytest.approx(0, abs=1e-5)
+    assert ratings.std() == pytest.approx(1, abs=1e-5)
     assert world.tensors.mean == pytest.approx(world.train.rating.mean())
 
 

@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from fewrec_cli.backbone.base import Backbone, Halves
+from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves
 from fewrec_cli.engine.base import (
     Adapted,
     InnerLoop,
@@ -24,7 +24,7 @@ from fewrec_cli.engine.base import (
 )
 from fewrec_cli.engine.fast_factor import FactorForm, FactorPiece
 from fewrec_cli.engine.fast_mlp import MLPForm, MLPPiece
-from fewrec_cli.engine.pack import Packed, SupportRows, pack
+from fewrec_cli.engine.pack import Packed, PlacedRows, pack
 from fewrec_cli.scenario.batch import Rows
 
 Form = MLPForm | FactorForm
@@ -91,7 +91,7 @@ def adapt(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop) -> F
     packed = pack(support)
     ordered = user.index_select(0, packed.order)
     halves = backbone.halves(ordered, *_asked(packed))
-    rows = _support_rows(packed, halves.index)
+    rows = _placed(packed, halves.index)
     pieces = form_of(backbone, halves).adapt(packed, rows, _in_order(loop, packed))
     return FastAdapted(packed.cut(packed.order), pieces)
 
@@ -121,13 +121,36 @@ def query_losses(
     halves = backbone.halves(ordered, *(torch.cat(part) for part in zip(*asked, strict=True)))
     index, *found = torch.split(halves.index, [len(part) for part, _ in asked])
     form = form_of(backbone, halves)
-    pieces = form.adapt(packed, _support_rows(packed, index), _in_order(loop, packed))
+    pieces = form.adapt(packed, _placed(packed, index), _in_order(loop, packed))
     scores = [form.score(pieces, one.view(tasks, n)) for one in found]  # type: ignore[arg-type]
     if query.negative is None:
         losses = pointwise_loss(scores[0], query.rating, kind)
     else:
         losses = pairwise_loss(*scores)
-    return weighted_mean(losses, query.weight).index_select(0, packed.place)
+    return packed.back(weighted_mean(losses, query.weight))
+
+
+def refusal(backbone: Backbone, which: AdaptedSet, *, element: bool, steps: int) -> str | None:
+    """Return why this path cannot be taken, or None.
+
+    Args:
+        backbone: Prepared.
+        which: The adapted set.
+        element: Whether there is a step size per number.
+        steps: Inner steps.
+    """
+    head = backbone.head
+    expected = {"factor", "bias"}
+    if head.spec.form == "mlp":
+        layers = range(len(head.spec.widths) - 1)
+        expected = {f"layers.{layer}.{one}" for layer in layers for one in ("weight", "bias")}
+    if head.spec.form == "other" or {name for name, _ in head.named_parameters()} != expected:
+        return "the head is neither factors nor linear layers with ReLU"
+    if which == "all":
+        return "strategy.adapted=all moves more than the head"
+    if element and head.spec.form == "mlp":
+        return "a step size per number needs every task's weights in full"
+    return None if steps else "no steps are taken"
 
 
 def form_of(backbone: Backbone, halves: Halves) -> Form:
@@ -144,11 +167,12 @@ def _asked(packed: Packed) -> tuple[Tensor, Tensor]:
     return torch.cat([packed.task, packed.task]), torch.cat([packed.item, packed.partner])
 
 
-def _support_rows(packed: Packed, index: Tensor) -> SupportRows:
-    if packed.partner is None:
-        return SupportRows(index)
+def _placed(packed: Packed, index: Tensor) -> PlacedRows:
     rows = len(packed.item)
-    return SupportRows(index[:rows], index[rows:], packed.mix)
+    own = index[:rows].index_select(0, packed.source)
+    if packed.partner is None:
+        return PlacedRows(own)
+    return PlacedRows(own, index[rows:].index_select(0, packed.source), packed.mix)
 
 
 def _in_order(loop: InnerLoop, packed: Packed) -> InnerLoop:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fewrec_cli.backbone.base import Halves
 from fewrec_cli.engine.base import InnerLoop
 from fewrec_cli.engine.errors import errors_of
-from fewrec_cli.engine.pack import Packed, SupportRows
+from fewrec_cli.engine.pack import Packed, PlacedRows
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class FactorForm:
         self.prior = halves.user if halves.user.shape[1] else None
         self.item = halves.item
 
-    def adapt(self, packed: Packed, rows: SupportRows, loop: InnerLoop) -> tuple[FactorPiece, ...]:
+    def adapt(self, packed: Packed, rows: PlacedRows, loop: InnerLoop) -> tuple[FactorPiece, ...]:
         """Take the steps of all tasks, part by part; arguments as of ``MLPForm.adapt``."""
         graph = loop.second_order and torch.is_grad_enabled()
         with torch.set_grad_enabled(graph):
-            items = packed.pad(rows.of(self.item))
-            rated = zip(packed.pad(packed.rating), packed.pad(packed.share), strict=True)
+            items = packed.blocks(rows.of(self.item))
+            rated = zip(packed.blocks(packed.rating), packed.blocks(packed.share), strict=True)
             priors = self._priors(packed.sizes)
         parts = zip(items, rated, priors, packed.cut(loop.scale), strict=True)
         return tuple(

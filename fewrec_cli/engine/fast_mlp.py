@@ -12,7 +12,7 @@ from fewrec_cli.backbone.base import Halves
 from fewrec_cli.engine.base import InnerLoop
 from fewrec_cli.engine.errors import errors_of
 from fewrec_cli.engine.layer import Dense, Layer, LowRank
-from fewrec_cli.engine.pack import Packed, SupportRows
+from fewrec_cli.engine.pack import Packed, PlacedRows
 
 Change = LowRank | Dense | None
 
@@ -92,12 +92,12 @@ class MLPForm:
         self.user_out = functional.linear(self.user, weight[:, :width], bias)
         self.item_out = self.item @ weight[:, width:].T
 
-    def adapt(self, packed: Packed, rows: SupportRows, loop: InnerLoop) -> tuple[MLPPiece, ...]:
-        """Take the steps of all tasks: the first on packed rows, further ones part by part.
+    def adapt(self, packed: Packed, rows: PlacedRows, loop: InnerLoop) -> tuple[MLPPiece, ...]:
+        """Take the steps of all tasks: the first for all at once, further ones part by part.
 
         Args:
             packed: The supports, of the tasks of ``halves.user``.
-            rows: Where the features of the rows stand.
+            rows: Where the features at each place stand.
             loop: Settings of all tasks.
 
         Returns:
@@ -107,11 +107,11 @@ class MLPForm:
         layers = read_layers(self.head, loop)
         low = next(number for number, layer in enumerate(layers) if layer.moves)
         with torch.set_grad_enabled(graph):
-            first = rows.of(self.item_out) + self.user_out.index_select(0, packed.task)
+            first = rows.of(self.item_out) + self.user_out.index_select(0, packed.owner)
             hidden, errors = first_step(layers, packed, first, low)
-            item = packed.pad(rows.of(self.item)) if layers[0].weight_rate is not None else None
-            inputs = [item, *(packed.pad(values) for values in hidden)]
-            slopes = [packed.pad(values) for values in errors]
+            item = packed.blocks(rows.of(self.item)) if layers[0].weight_rate is not None else None
+            inputs = [item, *(packed.blocks(values) for values in hidden)]
+            slopes = [packed.blocks(values) for values in errors]
         user = self.user if graph else self.user.detach()
         users, squares = packed.cut(user), packed.cut((self.user * user).sum(-1)[:, None, None])
         layer_parts = [layer.cut(packed) for layer in layers]
@@ -120,11 +120,11 @@ class MLPForm:
             own = tuple(parts[part] for parts in layer_parts)
             changes: list[LowRank | None] = [None] * low
             for number, slope in enumerate(slopes, start=low):
-                padded = inputs[number]
+                blocks = inputs[number]
                 changes.append(
                     LowRank.of(
                         own[number],
-                        None if padded is None else padded[part],
+                        None if blocks is None else blocks[part],
                         slope[part],
                         squares[part] if number == 0 else None,
                     )
@@ -132,12 +132,11 @@ class MLPForm:
             pieces.append(MLPPiece(own, changes[0], tuple(changes[1:]), users[part]))
         if loop.steps == 1:
             return tuple(pieces)
+        rated = zip(packed.blocks(packed.rating), packed.blocks(packed.share), strict=True)
         with torch.set_grad_enabled(graph):
-            starts = packed.pad(first)
-            rated = zip(packed.pad(packed.rating), packed.pad(packed.share), strict=True)
             return tuple(
                 more_steps(piece, start, one, loop.steps, pairs=packed.pairs)
-                for piece, start, one in zip(pieces, starts, rated, strict=True)
+                for piece, start, one in zip(pieces, packed.blocks(first), rated, strict=True)
             )
 
     def score(self, pieces: Sequence[MLPPiece], index: Tensor) -> Tensor:

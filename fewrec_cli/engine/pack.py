@@ -3,86 +3,83 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from fewrec_cli.scenario.batch import Rows
 
-TASKS_PER_PART = 48
-"""Tasks that are worth a part of their own."""
+TASKS_PER_PART = 40
+"""Further tasks that are worth a further part."""
 MOST_PARTS = 8
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Every row of a batch of supports that counts, task after task, shortest support first.
+    """The rows that count of a batch of supports, tasks in order of their number of rows.
 
-    A pair of implicit feedback is two rows, the item and then its negative.
+    Neighbouring tasks make up a part, in which all are padded to the longest; the places of all
+    parts stand in one flat list, so that what treats rows alike runs once for the whole batch and
+    only products within a task run part by part. A pair of implicit feedback is two rows, the
+    item and then its negative.
 
     Attributes:
         order: The batch's tasks in the order used here, ``(tasks,)``.
-        place: Where each of the batch's tasks stands in that order, ``(tasks,)``.
-        task: Task of each row, as a place in the order, ``(rows,)``.
+        parts: Tasks and longest support of each part.
+        task: Task of each row, as a place in ``order``, ``(rows,)``.
         item: ``(rows,)``.
-        rating: In standard units, ``(rows,)``.
-        share: Weight in the task's mean loss, ``(rows,)``; summing to 1 over a task's rows, or
-            its pairs.
         partner: Item mixed in, ``(rows,)``, or None.
-        mix: Share of ``item`` in that mixture, ``(rows,)``, or None.
+        source: Row that stands at each place, ``(places,)``; any row where there is none.
+        owner: Task of each place, ``(places,)``.
+        rating: In standard units, ``(places,)``.
+        share: Weight in the task's mean loss, summing to 1 over a task's rows (or pairs); 0 where
+            there is no row, ``(places,)``.
+        mix: Share of ``item`` in the mixture with ``partner``, ``(places,)``, or None.
         pairs: Whether the rows are pairs.
-        parts: Tasks and longest support of each part, in order.
-        source: Row at each place of the padded parts, one part after the other, 0 where there is
-            none, ``(places,)``.
-        target: Place of each row, ``(rows,)``.
-        blank: Places without a row.
     """
 
     order: Tensor
-    place: Tensor
+    parts: tuple[tuple[int, int], ...]
     task: Tensor
     item: Tensor
+    partner: Tensor | None
+    source: Tensor
+    owner: Tensor
     rating: Tensor
     share: Tensor
-    partner: Tensor | None
     mix: Tensor | None
     pairs: bool
-    parts: tuple[tuple[int, int], ...]
-    source: Tensor
-    target: Tensor
-    blank: Tensor
-
-    def pad(self, rows: Tensor) -> tuple[Tensor, ...]:
-        """Return packed rows as one block per part, ``(tasks, longest, ...)``, 0 as padding."""
-        width = rows.shape[1:]
-        if not len(rows):
-            return tuple(rows.new_zeros((tasks, long, *width)) for tasks, long in self.parts)
-        padded: Tensor = _Pad.apply(rows, self.source, self.target, self.blank)  # type: ignore[no-untyped-call]
-        blocks = torch.split(padded, [tasks * long for tasks, long in self.parts])
-        return tuple(
-            block.view(tasks, long, *width)
-            for block, (tasks, long) in zip(blocks, self.parts, strict=True)
-        )
-
-    def cut(self, of_tasks: Tensor) -> tuple[Tensor, ...]:
-        """Return what belongs to tasks in this order, ``(tasks, ...)``, part by part."""
-        return torch.split(of_tasks, self.sizes)
 
     @property
     def sizes(self) -> list[int]:
         """Number of tasks of each part."""
         return [tasks for tasks, _ in self.parts]
 
+    def blocks(self, places: Tensor) -> list[Tensor]:
+        """Return ``(places, ...)`` as one block per part, ``(tasks, longest, ...)``."""
+        flat = torch.split(places, [tasks * long for tasks, long in self.parts])
+        return [
+            block.view(tasks, long, *places.shape[1:])
+            for block, (tasks, long) in zip(flat, self.parts, strict=True)
+        ]
+
+    def cut(self, tasks: Tensor) -> tuple[Tensor, ...]:
+        """Return ``(tasks, ...)`` in this order, part by part."""
+        return torch.split(tasks, self.sizes)
+
+    def back(self, tasks: Tensor) -> Tensor:
+        """Return ``(tasks, ...)`` in the order of the batch."""
+        return tasks.index_select(0, self.order.argsort())
+
 
 @dataclass(frozen=True)
-class SupportRows:
-    """Where the features of packed rows stand in a table of different items.
+class PlacedRows:
+    """Where the features at each place stand in a table of different items.
 
     Attributes:
-        index: ``(rows,)``.
-        partner: Of the items mixed in, ``(rows,)``, or None.
-        mix: Share of ``index`` in that mixture, ``(rows,)``, or None.
+        index: ``(places,)``.
+        partner: Of the items mixed in, ``(places,)``, or None.
+        mix: Share of ``index`` in that mixture, ``(places,)``, or None.
     """
 
     index: Tensor
@@ -90,26 +87,12 @@ class SupportRows:
     mix: Tensor | None = None
 
     def of(self, table: Tensor) -> Tensor:
-        """Return the rows of ``table (items, width)``, mixed, ``(rows, width)``."""
+        """Return the rows of ``table (items, width)``, mixed, ``(places, width)``."""
         rows = table.index_select(0, self.index)
         if self.partner is None or self.mix is None:
             return rows
         share = self.mix[:, None]
         return share * rows + (1 - share) * table.index_select(0, self.partner)
-
-
-class _Pad(torch.autograd.Function):
-    """A gather that meets every row once, so that its gradient is a gather too."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, source: Tensor, target: Tensor, blank: Tensor) -> Tensor:
-        ctx.save_for_backward(target)
-        return rows.index_select(0, source).index_fill_(0, blank, 0)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        (target,) = ctx.saved_tensors
-        return gradients[0].index_select(0, target), None, None, None
 
 
 def pack(rows: Rows, parts: int | None = None) -> Packed:
@@ -121,54 +104,41 @@ def pack(rows: Rows, parts: int | None = None) -> Packed:
     """
     real = rows.weight > 0
     lengths, order = real.sum(1).sort(stable=True)
-    sizes: list[int] = lengths.tolist()
     width = rows.item.shape[1]
-    index = real.index_select(0, order).flatten().nonzero()[:, 0]
-    task = index.div(max(width, 1), rounding_mode="floor")
-    flat = order.index_select(0, task) * width + index - task * width
-    column = torch.arange(len(index), device=index.device)
-    column = column - (lengths.cumsum(0) - lengths).index_select(0, task)
-    total = rows.weight.sum(1)
-    share = rows.weight / torch.where(total > 0, total, torch.ones_like(total))[:, None]
+    found = real.index_select(0, order).flatten().nonzero()[:, 0]
+    task = found.div(max(width, 1), rounding_mode="floor")
+    flat = order.index_select(0, task) * width + found - task * width
 
     def pick(values: Tensor) -> Tensor:
         return values.flatten().index_select(0, flat)
 
-    item, rating, share = pick(rows.item), pick(rows.rating), pick(share)
-    partner = mix = None
+    total = rows.weight.sum(1, keepdim=True)
+    share = pick(rows.weight / torch.where(total > 0, total, torch.ones_like(total)))
+    item, rating, partner, mix = pick(rows.item), pick(rows.rating), None, None
     if rows.partner is not None and rows.mix is not None:
         partner, mix = pick(rows.partner), pick(rows.mix)
-    pairs = rows.negative is not None
     if rows.negative is not None:
         negative = pick(rows.negative)
         item = torch.stack([item, negative], 1).flatten()
         if partner is not None and mix is not None:
             partner = torch.stack([partner, negative], 1).flatten()
             mix = torch.stack([mix, torch.ones_like(mix)], 1).flatten()
-        rating, share = rating.repeat_interleave(2), share.repeat_interleave(2)
-        task = task.repeat_interleave(2)
-        column = torch.stack([2 * column, 2 * column + 1], 1).flatten()
-        sizes = [2 * size for size in sizes]
-    shapes = cuts(sizes, parts)
-    target, places = _targets(task, column, shapes)
-    source = torch.zeros(places, dtype=torch.long, device=item.device)
-    source[target] = torch.arange(len(item), device=item.device)
-    blank = torch.ones(places, dtype=torch.bool, device=item.device)
-    blank[target] = False
+        rating, share, task = (one.repeat_interleave(2) for one in (rating, share, task))
+        lengths = 2 * lengths
+    shapes = cuts(lengths.tolist(), parts)
+    source, owner, filled = _places(lengths, shapes)
     return Packed(
         order,
-        order.argsort(),
+        shapes,
         task,
         item,
-        rating,
-        share,
         partner,
-        mix,
-        pairs,
-        shapes,
         source,
-        target,
-        blank.nonzero()[:, 0],
+        owner,
+        rating.index_select(0, source),
+        share.index_select(0, source) * filled,
+        None if mix is None else mix.index_select(0, source),
+        rows.negative is not None,
     )
 
 
@@ -189,7 +159,7 @@ def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, i
     if not lengths:
         return ()
     if parts is None:
-        parts = min(MOST_PARTS, 1 + len(lengths) // TASKS_PER_PART)
+        parts = min(MOST_PARTS, 2 + len(lengths) // TASKS_PER_PART)
     low, high = max(lengths[0], 1), max(lengths[-1], 1)
     bounds = [low * (high / low) ** (part / parts) for part in range(1, parts)]
     stops = sorted({*(bisect_right(lengths, bound + 1e-6) for bound in bounds), len(lengths)} - {0})
@@ -199,14 +169,13 @@ def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, i
     )
 
 
-def _targets(
-    task: Tensor, column: Tensor, parts: tuple[tuple[int, int], ...]
-) -> tuple[Tensor, int]:
-    """Return where each row stands in the padded parts, and how many places these have."""
-    starts: list[int] = []
-    place = 0
-    for tasks, long in parts:
-        starts += [place + number * long for number in range(tasks)]
-        place += tasks * long
-    first = torch.tensor(starts, dtype=torch.long, device=task.device)
-    return first.index_select(0, task) + column, place
+def _places(lengths: Tensor, parts: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the row at each place (0 where there is none), its task, and whether there is one."""
+    tasks, long = torch.tensor(parts, dtype=torch.long).view(-1, 2).to(lengths.device).unbind(1)
+    wide = long.repeat_interleave(tasks)
+    owner = torch.arange(len(lengths), device=lengths.device).repeat_interleave(wide)
+    column = torch.arange(len(owner), device=lengths.device)
+    column = column - (wide.cumsum(0) - wide).index_select(0, owner)
+    filled = column < lengths.index_select(0, owner)
+    first = (lengths.cumsum(0) - lengths).index_select(0, owner)
+    return torch.where(filled, first + column, 0), owner, filled

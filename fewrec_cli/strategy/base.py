@@ -134,9 +134,12 @@ class Strategy(nn.Module, ABC):
             seed: Of the augmentation.
             training: Whether an outer gradient will be taken through the result.
         """
+        return self.adapter.adapt(backbone, user, self.stretched(support, seed), training=training)
+
+    def stretched(self, support: Rows, seed: int) -> Rows:
+        """Return the augmented support."""
         generator = torch.Generator().manual_seed(seed)
-        stretched = stretch(support, self.augments, self.augment_weight, generator)
-        return self.adapter.adapt(backbone, user, stretched, training=training)
+        return stretch(support, self.augments, self.augment_weight, generator)
 
     def calibrate(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> None:
         """Let the adapter learn how far ratings lie from their predictions; see ``Adapter``."""
@@ -159,6 +162,11 @@ class Strategy(nn.Module, ABC):
         """
         return query_losses(backbone, adapted, user, query, self.outer.loss)
 
+    def task_losses(self, backbone: Backbone, batch: TaskBatch) -> Tensor:
+        """Adapt for training and return each task's query loss, ``(tasks,)``."""
+        adapted = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=True)
+        return self.query_losses(backbone, adapted, batch.user, batch.query)
+
     def adapted_loss(self, backbone: Backbone, batch: TaskBatch) -> Tensor:
         """Return the mean over tasks of the query loss after adaptation, a scalar.
 
@@ -167,8 +175,7 @@ class Strategy(nn.Module, ABC):
         """
 
         def losses(part: TaskBatch) -> Tensor:
-            adapted = self.adapt(backbone, part.user, part.support, seed=part.seed, training=True)
-            return self.query_losses(backbone, adapted, part.user, part.query)
+            return self.task_losses(backbone, part)
 
         learned = [p for p in (*backbone.parameters(), *self.parameters()) if p.requires_grad]
         return mean_in_parts(losses, self.cut(batch), learned)

@@ -59,6 +59,13 @@ class MAML(Strategy):
             feed=Feed("tasks", tasks_per_step, (support[0], support[1]), query),
         )
 
+    def task_losses(self, backbone: Backbone, batch: TaskBatch) -> Tensor:
+        """Return each task's query loss after adaptation; support and query go in together."""
+        support = self.stretched(batch.support, batch.seed)
+        return self.adapter.query_losses(
+            backbone, batch.user, support, batch.query, self.outer.loss
+        )
+
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the mean over tasks of the query loss after adaptation."""
         if not isinstance(batch, TaskBatch):

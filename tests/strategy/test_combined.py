@@ -75,8 +75,8 @@ def test_tasks_are_adapted_to_as_the_last_phase_does() -> None:
     last = combined(MAML_, half).adapt(*arguments, seed=0, training=False)
     first = combined(half, MAML_).adapt(*arguments, seed=0, training=False)
     start = made.backbone.get_parameter("head.bias")
-    close(last.values["head.bias"], start.expand(4) + 0.5)  # the spy moves the bias by one
-    close(first.values["head.bias"], start.expand(4) + 1.0)
+    close(last.values_by_name()["head.bias"], start.expand(4) + 0.5)  # the spy moves the bias by one
+    close(first.values_by_name()["head.bias"], start.expand(4) + 1.0)
 
 
 def test_loss_feed_and_outer_loop_are_the_last_phase_s() -> None:

@@ -70,7 +70,7 @@ def test_anil_moves_the_last_layer_alone() -> None:
     made = case("mlp")
     found = strategy(made, "strategy=maml", "strategy.adapted=last")
     weights = found.adapt(made.backbone, made.user, made.support, seed=0, training=True)
-    assert set(weights.values) == {"head.layers.2.weight", "head.layers.2.bias"}
+    assert set(weights.values_by_name()) == {"head.layers.2.weight", "head.layers.2.bias"}
     found.loss(made.backbone, batch(made)).backward()  # the rest learns in the outer loop
     for name in ("head.layers.0.weight", "item", "item_side.table"):
         assert made.backbone.get_parameter(name).grad.any()  # type: ignore[union-attr]

@@ -74,7 +74,7 @@ def test_a_full_step_on_one_task_lands_on_its_weights() -> None:
     goal = loop.inner_loop(made.backbone, made.user, made.support, settings).detach()
     found.loss(made.backbone, batch(made)).backward()
     torch.optim.SGD(made.backbone.parameters(), lr=1.0).step()
-    for name, value in goal.values.items():
+    for name, value in goal.values_by_name().items():
         close(made.backbone.get_parameter(name), value[0])
 
 

@@ -61,9 +61,9 @@ def test_alpha_goes_the_share_of_the_way_to_the_adapted_weights(alpha, adapter) 
     whole = strategy(made, *words).adapter.adapt(*arguments, training=False)
     found = part.adapt(*arguments, seed=0, training=False)
     shared = dict(made.backbone.named_parameters())
-    assert set(found.values) == {"head.factor", "head.bias"}
-    for name, value in found.values.items():
-        close(value, (1 - alpha) * shared[name] + alpha * whole.values[name])
+    assert set(found.values_by_name()) == {"head.factor", "head.bias"}
+    for name, value in found.values_by_name().items():
+        close(value, (1 - alpha) * shared[name] + alpha * whole.values_by_name()[name])
 
 
 def test_half_way_of_a_linear_head_is_half_way_of_the_score() -> None:
@@ -72,7 +72,7 @@ def test_half_way_of_a_linear_head_is_half_way_of_the_score() -> None:
     for alpha in (0.0, 0.5, 1.0):
         found = strategy(made, "strategy=transfer", f"strategy.alpha={alpha}")
         weights = found.adapt(made.backbone, made.user, made.support, seed=0, training=False)
-        score[alpha] = scored(made.backbone, weights, made.user, made.query.item)
+        score[alpha] = weights.predict(made.backbone, made.user, made.query.item).score
     unadapted = scored(made.backbone, TaskWeights({}), made.user, made.query.item)
     close(score[0.0], unadapted)
     close(score[0.5], (score[0.0] + score[1.0]) / 2)

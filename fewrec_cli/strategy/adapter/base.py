@@ -7,7 +7,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.base import Adapted
+from fewrec_cli.engine.base import Adapted, RatingLoss, query_losses
+from fewrec_cli.engine.choose import EnginePath
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 
 
@@ -18,10 +19,12 @@ class Adapter(nn.Module, ABC):
         strengths: Factors on the adapter's own strength that are tried on the validation tasks
             after pretraining; a single entry is used as it is.
         strength: The factor in use.
+        engine_path: Path of the engine that its inner loop takes; None without one.
         inner_steps: Steps of one task; a closed form is one.
         order: Whether the outer gradient goes through them.
     """
 
+    engine_path: EnginePath | None = None
     inner_steps: int = 1
     order: Literal["first", "second"] = "second"
 
@@ -50,6 +53,13 @@ class Adapter(nn.Module, ABC):
         Returns:
             What each task learned.
         """
+
+    def query_losses(
+        self, backbone: Backbone, user: Tensor, support: Rows, query: Rows, kind: RatingLoss
+    ) -> Tensor:
+        """Adapt for training and return each task's mean loss on its query, ``(tasks,)``."""
+        adapted = self.adapt(backbone, user, support, training=True)
+        return query_losses(backbone, adapted, user, query, kind)
 
     def calibrate(self, backbone: Backbone, tasks: Iterable[tuple[Adapted, TaskBatch]]) -> None:
         """Learn how far ratings lie from their predictions, after all else has been chosen.

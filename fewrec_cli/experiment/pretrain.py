@@ -84,6 +84,7 @@ def pretrain(
             f"{number}-{word}",
             trainer.global_rank,
             trainer.world_size,
+            world.dataset.shard,
         )
         _tell_short(world, phase, reporter)
         make_room(world, phase, trainer, reporter)
@@ -152,7 +153,8 @@ def _tell_short(world: World, phase: Strategy, reporter: Reporter) -> None:
     """Count the users who are too short for an episode; refuse to train on none."""
     if phase.feed.kind != "tasks":
         return
-    known, able = int(world.split.known_users.sum()), len(world.rows.people)
+    known = int(world.split.known_users.sum())
+    able = int(world.dataset.shard.total(np.array(len(world.rows.people))))
     what = f"{known - able:,} of {known:,} users have one training interaction, too few to split"
     if not able:
         raise ScenarioError(

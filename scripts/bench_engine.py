@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 from bench import ours, ranking, train
 from bench.clock import gemm_gflops, race
+from bench.figure import draw
 from bench.flops import per_task
-from bench.report import Report, draw, show
+from bench.report import Report, show
 from bench.workload import HIDDEN, QUERY, WIDTH, Meta, dataset, meta_batch, model
 
 from fewrec_cli.data.base import Dataset
@@ -49,7 +50,7 @@ class Plan:
     sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
     loop_sizes: tuple[int, ...] = (32, 256)
     catalogues: tuple[int, ...] = (1_682, 3_706)
-    ranked: int = 64
+    ranked: int = 128
     draws: int = 4
 
 

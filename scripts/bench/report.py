@@ -1,7 +1,6 @@
 """What was measured: ratios, a table, JSON and a picture."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -118,8 +117,3 @@ def _cells(report: Report, work: str) -> list[str]:
         f"{ratios[work + '_best']:.1f}x",
         "" if share is None else f"{share:.0%}",
     ]
-
-
-def draw(report: Report, path: Path) -> None:
-    """Draw tasks per second over the meta-batch size."""
-    raise NotImplementedError

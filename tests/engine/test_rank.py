@@ -1,6 +1,7 @@
 """Ranking a catalogue in blocks against one user and one item at a time."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -9,22 +10,31 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone, Head, HeadSpec
-from fewrec_cli.engine import general, rank
+from fewrec_cli.engine import catalogue, fast, general, rank
 from fewrec_cli.engine.base import Adapted, Prediction
+from fewrec_cli.engine.catalogue import Catalogue
 from fewrec_cli.engine.weights import TaskWeights
 from tests.backbone.small import ITEMS
 from tests.engine.case import SETS, Case, case, close
 
-GRID = [one for one in product(("mf", "mlp"), SETS) if one != ("mf", "last")]
-kinds = pytest.mark.parametrize(("kind", "which"), GRID)
+GRID = [
+    one
+    for one in product(("mf", "mlp"), SETS, (general, fast), (1, 2))
+    if one[:2] != ("mf", "last") and one[1:3] != ("all", fast)
+]
+cases = pytest.mark.parametrize(("kind", "which", "engine", "steps"), GRID)
+LENGTHS = (5, 1, 0, 9)
 
 
-def adapted_case(kind: str, which: str = "head", *, fields: bool = True) -> tuple[Case, Adapted]:
-    made = case(kind, which, fields=fields)
+def adapted_case(
+    kind: str, which: str = "head", engine: Any = general, steps: int = 2, *, fields: bool = True
+) -> tuple[Case, Adapted]:
+    made = case(kind, which, lengths=LENGTHS, fields=fields)
+    made.backbone.eval()
     with torch.no_grad():
-        return made, general.inner_loop(
-            made.backbone, made.user, made.support, made.loop(2, "first")
-        )
+        loop = made.loop(steps, "first")
+        adapt = engine.adapt if engine is fast else engine.inner_loop
+        return made, adapt(made.backbone, made.user, made.support, loop)
 
 
 @torch.no_grad()
@@ -50,23 +60,22 @@ def lists_by_hand(scores: Tensor, seen: Tensor, k: int) -> list[list[int]]:
     return lists
 
 
-@kinds
+@cases
 @pytest.mark.parametrize("fields", [True, False])
-def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, fields) -> None:
-    made, adapted = adapted_case(kind, which, fields=fields)
-    catalogue = rank.Catalogue(made.backbone.eval(), ITEMS)
+def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, engine, steps, fields) -> None:
+    made, adapted = adapted_case(kind, which, engine, steps, fields=fields)
+    whole = Catalogue(made.backbone, ITEMS)
     with torch.no_grad():
-        found = catalogue.scores(adapted, made.user)
+        found = whole.scores(adapted, made.user)
         close(found, by_hand(made, adapted))
-        close(catalogue.scores(adapted, made.user, slice(3, 7)), found[:, 3:7])
 
 
-@kinds
-@pytest.mark.parametrize("k", [1, 4, ITEMS, ITEMS + 3])
-def test_lists_equal_the_hand_s_and_leave_out_what_was_seen(kind, which, k) -> None:
-    made, adapted = adapted_case(kind, which)
+@cases
+@pytest.mark.parametrize("k", [1, 4, ITEMS + 3])
+def test_lists_equal_the_hand_s_and_leave_out_what_was_seen(kind, which, engine, steps, k) -> None:
+    made, adapted = adapted_case(kind, which, engine, steps)
     seen = torch.tensor([[0, 3, 5], [-1, 2, -1], [-1, -1, -1], [11, 11, 4]])
-    found = rank.top(made.backbone.eval(), adapted, made.user, seen, k, ITEMS)
+    found = rank.top(made.backbone, adapted, made.user, seen, k, ITEMS)
     scores = by_hand(made, adapted)
     assert found.item.tolist() == lists_by_hand(scores, seen, k)
     real = found.item >= 0
@@ -74,24 +83,25 @@ def test_lists_equal_the_hand_s_and_leave_out_what_was_seen(kind, which, k) -> N
     assert bool((found.score[~real] == -torch.inf).all())
 
 
-@pytest.mark.parametrize("unadapted", [True, False])
-def test_without_change_the_shared_weights_rank(unadapted) -> None:
+def test_without_change_the_shared_weights_rank() -> None:
     made = case("mlp")
     weights = TaskWeights({})
+    made.backbone.eval()
     with torch.no_grad():
         every = torch.arange(ITEMS).expand(len(made.user), -1)
-        expected = made.backbone.eval()(made.user, every)
-        found = rank.Catalogue(made.backbone, ITEMS).scores(weights, made.user)
+        expected = made.backbone(made.user, every)
+        found = Catalogue(made.backbone, ITEMS).scores(weights, made.user)
     close(found, expected)
 
 
-def test_blocks_of_tasks_and_of_items_change_nothing(monkeypatch) -> None:
+@pytest.mark.parametrize("engine", [general, fast])
+def test_blocks_of_tasks_and_of_items_change_nothing(engine, monkeypatch) -> None:
     """A budget so small that every task stands alone and the catalogue comes in pieces."""
-    made, adapted = adapted_case("mlp")
+    made, adapted = adapted_case("mlp", "head", engine)
     seen = torch.tensor([[0, 3], [9, 11], [-1, -1], [5, 6]])
-    whole = rank.top(made.backbone.eval(), adapted, made.user, seen, 5, ITEMS)
+    whole = rank.top(made.backbone, adapted, made.user, seen, 5, ITEMS)
     for fit in (1, 5, 30):
-        monkeypatch.setattr(rank, "fitting", lambda device, size, fit=fit: fit)
+        monkeypatch.setattr(catalogue, "fitting", lambda device, size, fit=fit: fit)
         found = rank.top(made.backbone, adapted, made.user, seen, 5, ITEMS)
         assert torch.equal(found.item, whole.item)
         close(found.score, whole.score)
@@ -133,11 +143,11 @@ def test_any_other_head_and_any_other_prediction_are_asked_for_every_item() -> N
     every = torch.arange(ITEMS).expand(len(made.user), -1)
     own = Doubled(adapted.values_by_name())
     with torch.no_grad():
-        found = rank.Catalogue(made.backbone.eval(), ITEMS).scores(own, made.user)
+        found = Catalogue(made.backbone, ITEMS).scores(own, made.user)
         close(found, 2 * by_hand(made, adapted))
         made.backbone.head = OtherHead(made.backbone.head.spec.widths[0])
         scales = TaskWeights({"head.scale": torch.tensor([1.0, -1.0, 0.5, 2.0]).double()})
-        found = rank.Catalogue(made.backbone, ITEMS).scores(scales, made.user)
+        found = Catalogue(made.backbone, ITEMS).scores(scales, made.user)
         mean = made.backbone.encode(made.user, every).mean(-1)
         close(found, scales.values["head.scale"][:, None] * mean)
 
@@ -167,7 +177,7 @@ def test_of_equal_scores_the_lower_item_comes_first(scores, seen, k, fit) -> Non
     known = torch.tensor(seen).expand(len(table), -1)
     backbone = case("mlp").backbone.eval()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rank, "fitting", lambda device, size: fit)
+        patch.setattr(catalogue, "fitting", lambda device, size: fit)
         user = torch.zeros(len(table), dtype=torch.int64)
         found = rank.top(backbone, Told(table), user, known, k, 7)
     assert found.item.tolist() == lists_by_hand(table, known, k)

@@ -49,7 +49,12 @@ class Shard:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Within it a fault of one process becomes a fault of all; nobody waits for the fallen."""
+        """Within it a fault of one process ends all; nobody waits for the fallen.
+
+        Raises:
+            FewrecError: In the first process, which tells the user.
+            SystemExit: In the others.
+        """
         try:
             yield
             self.gather(None)
@@ -57,6 +62,8 @@ class Shard:
             if fault is not self._heard:
                 told = fault.faults[0] if isinstance(fault, Faults) else fault
                 self._exchange(((type(told), (told.problem, told.remedy)), None))
+            if self.rank > 0:
+                raise SystemExit(fault.exit_code) from fault
             raise
 
 

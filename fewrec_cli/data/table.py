@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -33,6 +33,8 @@ from fewrec_cli.data.rating import Ratings
 from fewrec_cli.data.scale import infer_positive, infer_scale, levels_of, parse_scale
 from fewrec_cli.data.shard import ALONE, Shard
 from fewrec_cli.data.side import Kind, as_numbers, describe_side
+
+Sharding = Literal["none", "auto"]
 
 
 class Table(DataSource):
@@ -75,7 +77,7 @@ class Table(DataSource):
         numeric_from: int,
         value_separators: Sequence[str],
         kinds: Mapping[str, Kind],
-        shard: Literal["none", "auto"],
+        shard: Sharding,
     ) -> None:
         self.interactions = interactions
         self.items = items
@@ -91,14 +93,15 @@ class Table(DataSource):
         self.numeric_from = numeric_from
         self.value_separators = value_separators
         self.kinds = kinds
-        if shard not in ("none", "auto"):
-            raise DataError(f"data.shard={shard} is no policy", "choose none or auto")
-        self.sharded = shard == "auto"
+        self.shard = shard
+        self.sharded = shard != "none"
 
     def load(self, reporter: Reporter) -> Dataset:
         """Read the tables."""
         if self.interactions is None:
             raise DataError("data=table has no file of interactions", "add data.interactions=FILE")
+        if self.shard not in get_args(Sharding):
+            raise DataError(f"data.shard={self.shard} is no policy", "choose none or auto")
         columns = self._columns()
         if columns.rating is None and (self.scale is not None or self.positive is not None):
             raise DataError(

@@ -68,17 +68,21 @@ def build(cfg: DictConfig, reporter: Reporter, shard: Shard = ALONE) -> World:
         DataError: The data is missing or broken.
         ScenarioError: The data cannot be cut as asked.
     """
+    with shard.together():
+        return _build(cfg, reporter, shard)
+
+
+def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     evaluation: Evaluation = make(cfg.evaluation)
     scenario: Scenario = make(cfg.scenario)
     source: DataSource = make(cfg.data)
     source.process = shard
-    with shard.together():
-        with reporter.stage("read"):
-            dataset = source.load(reporter)
-        with reporter.stage("split"):
-            if source.sharded:
-                dataset = hold_everywhere(dataset, scenario.task_users(dataset))
-            split = scenario.split(dataset)
+    with reporter.stage("read"):
+        dataset = source.load(reporter)
+    with reporter.stage("split"):
+        if source.sharded:
+            dataset = hold_everywhere(dataset, scenario.task_users(dataset))
+        split = scenario.split(dataset)
     train = dataset.interactions.take(split.train)
     totals = TrainTotals.of(dataset, train)
     torch.manual_seed(derive_seed(cfg.seed, "weights"))

@@ -40,5 +40,5 @@ def built(group: str, *words: str) -> Any:
     node = OmegaConf.to_container(composed(*words)[group], resolve=True)
     assert isinstance(node, dict)
     for word in ADAPTER_WORDS if group == "strategy" else ():
-        del node[word]  # the adapter has taken it over
+        node.pop(word, None)  # the adapter has taken it over
     return instantiate(node, _convert_="all")

@@ -44,7 +44,7 @@ def built_strategy(*words: str) -> Strategy:
     cfg = OmegaConf.merge({"strategy": options}, OmegaConf.from_dotlist(values))
     node: Any = OmegaConf.to_container(cfg.strategy, resolve=True)
     for word in ADAPTER_WORDS:
-        del node[word]  # the adapter has taken it over
+        node.pop(word, None)  # the adapter has taken it over
     found: Strategy = instantiate(node, _convert_="all")
     return found
 

@@ -154,7 +154,7 @@ class MF(Backbone):
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the id factors and biases of the rows' items, and the attribute tables."""
-        squares = functional.embedding(item, self.item).square()
+        squares = self.item.index_select(0, item.flatten()).square().view(*item.shape, -1)
         size = self.l2 * squares[..., :-1].sum(-1) + self.bias_l2 * squares[..., -1]
         share = weight / functional.embedding(item, self.count[:, None])[..., 0]
         tables = self.item_side.table.square().sum() + self.user_side.table.square().sum()

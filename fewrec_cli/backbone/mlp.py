@@ -158,7 +158,9 @@ class MLP(Backbone):
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the squared id embeddings of the rows' items, each once per item."""
-        size = functional.embedding(item, self.item).square().sum(-1)
+        if self.l2 == 0:
+            return weight.new_zeros(())
+        size = self.item.index_select(0, item.flatten()).square().sum(-1).view_as(item)
         share = weight / functional.embedding(item, self.count[:, None])[..., 0]
         return self.worth * self.l2 * (share * size).sum() / weight.sum().clamp(min=1)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from fewrec_cli.backbone.base import Halves
 from fewrec_cli.engine.base import InnerLoop
 from fewrec_cli.engine.errors import errors_of
-from fewrec_cli.engine.layer import Dense, Layer, LowRank
+from fewrec_cli.engine.layer import Dense, Layer, LowRank, affine
 from fewrec_cli.engine.pack import Packed, PlacedRows
 
 Change = LowRank | Dense | None
@@ -43,7 +43,7 @@ class MLPPiece:
         Returns:
             Standard units, ``(tasks, n)``.
         """
-        out = first if self.bottom is None else first - self.bottom.lost(item)
+        out = first if self.bottom is None else self.bottom.less(first, item)
         for layer, change in zip(self.layers[1:], self.above, strict=True):
             rows = torch.relu(out)
             out = layer(rows) if change is None else change(layer, rows)
@@ -220,12 +220,12 @@ def more_steps(
     sums = [Dense.of(layer, one) for layer, one in zip(layers[1:], piece.above, strict=True)]
     kernel = None if bottom is None else bottom.support_kernel()
     for _ in range(steps - 1):
-        out = start if bottom is None else start - bottom.lost_by(kernel)
+        out = start if bottom is None else bottom.off(start, kernel)
         hidden, weights = [], []
         for layer, change in zip(layers[1:], sums, strict=True):
             hidden.append(torch.relu(out))
             weight, bias = change.own(layer)
-            out = hidden[-1] @ weight.mT + bias
+            out = affine(hidden[-1], weight, bias)
             weights.append(weight)
         top = errors_of(out[..., 0], *rated, pairs=pairs)[..., None]
         errors = backward(top, weights[skip:], hidden[skip:])

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fewrec_cli.engine.pack import Packed
+from fewrec_cli.engine.product import across, along
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class LowRank:
         """Return r a Hᵀ + c of rows a ``(tasks, n, in)``, ``(tasks, n, support)``."""
         assert self.inputs is not None
         assert self.rate is not None
-        gram = rows @ self.inputs.mT
+        gram = across(rows, self.inputs)
         if self.constant is None:
             return gram * self.rate
         return torch.addcmul(self.constant, gram, self.rate)
@@ -106,26 +107,23 @@ class LowRank:
         """Return the kernel of the support's own rows; None where only the bias moves."""
         return None if self.inputs is None else self.kernel(self.inputs)
 
-    def lost_by(self, kernel: Tensor | None) -> Tensor:
-        """Return what rows with a known kernel lose, ``(tasks, n or 1, out)``."""
-        return self._by_bias() if kernel is None else kernel @ self.errors
+    def off(self, out: Tensor, kernel: Tensor | None) -> Tensor:
+        """Return ``out (tasks, n, out)`` less what rows with a known kernel lose."""
+        if kernel is None:
+            return out - self._by_bias()
+        return torch.baddbmm(out, kernel, self.errors, alpha=-1)
 
-    def lost(self, rows: Tensor) -> Tensor:
-        """Return what rows ``(tasks, n, in)`` lose, ``(tasks, n or 1, out)``."""
+    def less(self, out: Tensor, rows: Tensor) -> Tensor:
+        """Return the shared layer's output ``(tasks, n, out)`` less what ``rows`` lose."""
         if self.inputs is None:
-            return self._by_bias()
-        support, out = self.errors.shape[1:]
-        n, width = rows.shape[1:]
-        if n * support * (width + out) > (n + support) * width * out:
-            return self._by_weight(rows)
-        return self.kernel(rows) @ self.errors
-
-    def _by_weight(self, rows: Tensor) -> Tensor:
-        """Form the change of the weight, cheaper for many rows after a long support."""
-        assert self.inputs is not None
-        assert self.rate is not None
-        lost = rows @ (self.inputs.mT @ (self.rate * self.errors))
-        return lost if self.constant is None else lost + self._by_bias()
+            return self.off(out, None)
+        support, width = self.inputs.shape[1:]
+        n, wide = out.shape[1:]
+        if n * support * (width + wide) <= (n + support) * width * wide:
+            return self.off(out, self.kernel(rows))
+        assert self.rate is not None  # for many rows the change of the weight is formed
+        out = out - across(rows, along(self.rate * self.errors, self.inputs))
+        return out if self.constant is None else self.off(out, None)
 
     def _by_bias(self) -> Tensor:
         assert self.constant is not None
@@ -135,7 +133,7 @@ class LowRank:
         """Return each task's weight and bias; ``user`` is the inputs' constant left half."""
         weight, bias, total = layer.weight, layer.bias, self.errors.sum(1)
         if self.inputs is not None and layer.weight_rate is not None:
-            moved = self.errors.mT @ self.inputs
+            moved = along(self.errors, self.inputs)
             if user is not None:
                 moved = torch.cat([total[..., None] * user[:, None], moved], -1)
             weight = weight - layer.weight_rate * moved
@@ -145,7 +143,7 @@ class LowRank:
 
     def __call__(self, layer: Layer, rows: Tensor) -> Tensor:
         """Return the adapted layer's output, ``(tasks, n, out)``."""
-        return layer(rows) - self.lost(rows)
+        return self.less(layer(rows), rows)
 
     def take(self, tasks: Tensor) -> Self:
         """Return some of the tasks."""
@@ -175,7 +173,7 @@ class Dense:
         """Return the gradient of a layer's first step as its own numbers."""
         if not isinstance(first, LowRank):
             return cls(None, None)
-        weight = None if first.inputs is None else first.errors.mT @ first.inputs
+        weight = None if first.inputs is None else along(first.errors, first.inputs)
         bias = None if layer.bias_rate is None else first.errors.sum(1, keepdim=True)
         return cls(weight, bias)
 
@@ -192,19 +190,25 @@ class Dense:
         """Return the sums with the gradient of one more step."""
         weight, bias = self.weight, self.bias
         if weight is not None:
-            weight = torch.baddbmm(weight, errors.mT, inputs)
+            weight = weight + along(errors, inputs)
         if bias is not None:
             bias = bias + errors.sum(1, keepdim=True)
         return replace(self, weight=weight, bias=bias)
 
     def __call__(self, layer: Layer, rows: Tensor) -> Tensor:
         """Return the adapted layer's output, ``(tasks, n, out)``."""
-        weight, bias = self.own(layer)
-        return rows @ weight.mT + bias
+        return affine(rows, *self.own(layer))
 
     def take(self, tasks: Tensor) -> Self:
         """Return some of the tasks."""
         return replace(self, weight=taken(self.weight, tasks), bias=taken(self.bias, tasks))
+
+
+def affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return rows · weightᵀ + bias, where weight and bias are shared or each task's own."""
+    if weight.dim() == 2:
+        return rows @ weight.T + bias
+    return across(rows, weight) + bias
 
 
 def taken(values: Tensor | None, tasks: Tensor) -> Tensor | None:

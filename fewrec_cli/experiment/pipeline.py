@@ -86,9 +86,12 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
 
 
 def tell(world: World, reporter: Reporter) -> None:
-    """Say what was recognised, dropped and held out."""
+    """Say what was recognised, dropped and held out, and how tasks are adapted."""
     for note in (*world.dataset.notes, *world.split.notes):
         reporter.say(f"{note.subject} ({note.count:,}): {note.text}")
+    engine = world.strategy.adapter.engine_path
+    if engine is not None:
+        reporter.say(f"engine: {engine}")
 
 
 def draw_all(world: World) -> Drawn:
@@ -249,10 +252,11 @@ def _facts(
     shrinkage: Shrinkage,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    split = world.split
+    split, engine = world.split, world.strategy.adapter.engine_path
     return {
         "signature": signature,
         "device": str(device),
+        "engine": None if engine is None else asdict(engine),
         "data": {
             "name": world.dataset.name,
             "hash": world.dataset.hash,

@@ -6,6 +6,10 @@ during a stage, less what was resident before it; the reading's is less the colu
 
 Grouping by user and time is compared with numpy's argsort of packed (user, time) keys in the same
 process, in turns.
+
+Then the largest size is written as parts by user and read, cut into tasks and indexed by one
+process without shards (data.shard=none), and by one and by two with them (data.shard=auto), each
+up to its first training step; at two shares of task users, whose rows every process holds.
 """
 
 import argparse
@@ -40,6 +44,9 @@ SIZES = (1_000_000, 10_000_000, 20_000_000)
 QUICK_SIZES = (250_000, 500_000, 1_000_000)
 GROUPING_LIMIT_MIB = 600
 GROUPING_LIMIT_RATIO = 2.0
+PARTS = 16
+TASK_SHARES = ((0.2, 0.1), (0.05, 0.02))
+"""scenario.fraction and scenario.validation: as shipped, and enough tasks for 138,000 users."""
 STEPS = 200
 TASKS_PER_STEP = 256
 
@@ -80,6 +87,29 @@ class Measured:
     copied: int
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What it takes a process to get from files to its first training step.
+
+    Attributes:
+        shard: ``none`` or ``auto``.
+        processes: How many read.
+        fraction: ``scenario.fraction``.
+        validation: ``scenario.validation``.
+        seconds: Wall time of the slowest process.
+        mib: Peak of resident memory above the libraries, of each process (MiB).
+        rows: Rows that each process holds.
+    """
+
+    shard: str
+    processes: int
+    fraction: float
+    validation: float
+    seconds: float
+    mib: list[float]
+    rows: list[int]
+
+
 def generate(path: Path, rows: int, seed: int) -> None:
     """Write ``rows`` interactions, no (user, item) pair twice, as one Parquet file."""
     import pyarrow as pa
@@ -104,6 +134,19 @@ def generate(path: Path, rows: int, seed: int) -> None:
         }
     )
     pq.write_table(table, path, row_group_size=MIB)
+
+
+def cut(path: Path, folder: Path) -> None:
+    """Write the interactions of a file as ``PARTS`` parts by user."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    table = pq.read_table(path)
+    owner = table.column("user_id").to_numpy() % PARTS
+    for number in range(PARTS):
+        own = table.filter(pa.array(owner == number))
+        pq.write_table(own, folder / f"{number:02}.parquet", row_group_size=MIB)
 
 
 def _pairs(rows: int, users: int, rng: np.random.Generator) -> np.ndarray:
@@ -141,8 +184,8 @@ def measured(into: dict[str, Stage], name: str) -> Iterator[None]:
     into[name] = Stage(seconds, max(resident("VmHWM") - before, 0.0))
 
 
-def source(path: Path) -> Any:
-    """Return the reader of ``data=table`` for the generated file."""
+def source(path: Path, shard: str = "none") -> Any:
+    """Return the reader of ``data=table`` for the generated file or folder."""
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -150,7 +193,8 @@ def source(path: Path) -> Any:
 
     config = Path(fewrec_cli.__file__).parent.parent / "configs" / "data" / "table.yaml"
     cfg = OmegaConf.load(config)
-    return instantiate(OmegaConf.merge(cfg, {"interactions": str(path), "columns": COLUMNS}))
+    ours = {"interactions": str(path), "columns": COLUMNS, "shard": shard}
+    return instantiate(OmegaConf.merge(cfg, ours))
 
 
 def measure(path: Path, repeats: int) -> Measured:
@@ -204,15 +248,82 @@ def measure(path: Path, repeats: int) -> Measured:
     )
 
 
-def scenario() -> Any:
-    """Return ``scenario=user_cold`` as it is shipped."""
+def read(path: Path, told: dict[str, Any], rank: int) -> tuple[Stage, int]:
+    """Read as one of several processes up to the first training step; return what it took."""
+    import torch.distributed
+
+    from fewrec_cli.core.progress import Reporter
+    from fewrec_cli.data.own import hold_everywhere
+    from fewrec_cli.data.shard import ALONE, Shard
+    from fewrec_cli.data.totals import TrainTotals
+    from fewrec_cli.experiment.feed import Steps, TrainingRows
+    from fewrec_cli.experiment.processes import exchange
+    from fewrec_cli.strategy.base import Feed
+
+    shard, world = ALONE, told["processes"]
+    if world > 1:
+        meeting = f"file://{path.with_name('meeting')}"
+        torch.distributed.init_process_group("gloo", meeting, rank=rank, world_size=world)
+        shard = Shard(rank, world, exchange)
+    quiet, stages = Reporter(quiet=True), dict[str, Stage]()
+    small = path.with_name(f"small-{rank}.parquet")
+    generate(small, 5_000, 0)
+    source(small).load(quiet)
+    reader = source(path, told["shard"])
+    reader.process = shard
+    tasks = scenario(told["fraction"], told["validation"])
+    with measured(stages, "all"):
+        dataset = reader.load(quiet)
+        if reader.sharded:
+            dataset = hold_everywhere(dataset, tasks.task_users(dataset))
+        train = dataset.interactions.take(tasks.split(dataset).train)
+        totals = TrainTotals.of(dataset, train)
+        index = TrainingRows.of(train, dataset.n_items, totals.mean, totals.sd, implicit=False)
+        feed = Feed("tasks", TASKS_PER_STEP, (3, 90), 10)
+        Steps(index, feed, 0, "bench", rank, world, shard)[0, 0]
+    return stages["all"], len(dataset.interactions)
+
+
+def readings(path: Path) -> Iterator[Reading]:
+    """Read parts by user without shards and with them, in one and in two processes."""
+    for fraction, validation in TASK_SHARES:
+        for shard, world in (("none", 1), ("auto", 1), ("auto", 2)):
+            told = {
+                "shard": shard,
+                "processes": world,
+                "fraction": fraction,
+                "validation": validation,
+            }
+            words = [sys.executable, __file__, "--child", "read", str(path)]
+            ranks = [
+                subprocess.Popen(
+                    [*words, "--told", json.dumps(told), "--rank", str(rank)],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                for rank in range(world)
+            ]
+            found = [json.loads(rank.communicate()[0]) for rank in ranks]
+            path.with_name("meeting").unlink(missing_ok=True)
+            yield Reading(
+                **told,
+                seconds=max(one["seconds"] for one in found),
+                mib=[one["mib"] for one in found],
+                rows=[one["rows"] for one in found],
+            )
+
+
+def scenario(fraction: float = 0.2, validation: float = 0.1) -> Any:
+    """Return ``scenario=user_cold`` as it is shipped, with other shares of task users."""
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     import fewrec_cli
 
     configs = Path(fewrec_cli.__file__).parent.parent / "configs"
-    return instantiate(OmegaConf.load(configs / "scenario" / "user_cold.yaml"), _convert_="all")
+    cfg = OmegaConf.load(configs / "scenario" / "user_cold.yaml")
+    ours = {"fraction": fraction, "validation": validation}
+    return instantiate(OmegaConf.merge(cfg, ours), _convert_="all")
 
 
 def interleaved(
@@ -282,6 +393,30 @@ def show(sizes: list[Measured]) -> None:
         console.print(line)
 
 
+def show_readings(found: list[Reading]) -> None:
+    """Print one row per way of reading."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="from parts by user to the first training step")
+    for head in ("data.shard", "processes", "task users", "seconds"):
+        table.add_column(head, justify="right")
+    for head in ("rows of each process", "peak MiB of each process", "of data.shard=none"):
+        table.add_column(head, justify="right")
+    for one in found:
+        whole = next(o for o in found if o.shard == "none" and o.fraction == one.fraction)
+        table.add_row(
+            one.shard,
+            f"{one.processes}",
+            f"{one.fraction + one.validation:.0%}",
+            f"{one.seconds:.1f}",
+            " and ".join(f"{rows:,}" for rows in one.rows),
+            " and ".join(f"{mib:,.0f}" for mib in one.mib),
+            " and ".join(f"{mib / whole.mib[0]:.2f}" for mib in one.mib),
+        )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
 def verdict(largest: Measured) -> list[str]:
     """Say how grouping stands to its limits at the largest size, and that nothing is copied."""
     group, argsort = largest.stages["group"], largest.stages["argsort"]
@@ -302,19 +437,26 @@ def main() -> None:
     parser.add_argument(
         "--rows", metavar="N,N,...", help="sizes in rows (1000000,10000000,20000000)"
     )
-    parser.add_argument("--quick", action="store_true", help="small sizes, within 30 seconds")
+    parser.add_argument("--quick", action="store_true", help="small sizes, within a minute")
     parser.add_argument("--repeats", type=int, default=3, help="turns of grouping and argsort (3)")
     parser.add_argument("--seed", type=int, default=0, help="of the generated interactions (0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument(
         "--folder", type=Path, help="where to put the generated files, for as long as it runs"
     )
+    parser.add_argument("--told", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=2, metavar=("DO", "FILE"), help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.child:
         do, path = words.child[0], Path(words.child[1])
         if do == "measure":
             print(json.dumps(asdict(measure(path, words.repeats))))
+        elif do == "read":
+            stage, rows = read(path, words.told, words.rank)
+            print(json.dumps({**asdict(stage), "rows": rows}))
+        elif do == "cut":
+            cut(path, path.with_name("parts"))
         else:
             generate(path, int(do), words.seed)
         return
@@ -333,10 +475,17 @@ def main() -> None:
             )
             told["stages"] = {name: Stage(**stage) for name, stage in told["stages"].items()}
             found.append(Measured(**told))
+            if rows == sizes[-1]:
+                in_child("--child", "cut", str(path))
             path.unlink()
+        print("reading parts by user, in shards and not", file=sys.stderr)
+        shards = list(readings(Path(folder) / "parts"))
     show(found)
+    show_readings(shards)
     if words.json:
-        words.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
+        figures = {"sizes": found, "readings": shards}
+        plain = {name: [asdict(one) for one in each] for name, each in figures.items()}
+        words.json.write_text(json.dumps(plain, indent=1) + "\n")
 
 
 if __name__ == "__main__":

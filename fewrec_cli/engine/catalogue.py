@@ -54,12 +54,34 @@ class Catalogue:
         Returns:
             Standard units, ``(tasks, items)``.
         """
-        if self._half is None or not _in_head(adapted):
+        found = self.backbone.rating_mean.new_empty(len(user), self.n_items)
+        for place, scores in self.blocks(adapted, user):
+            found[place] = scores
+        return found
+
+    def blocks(self, adapted: Adapted, user: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Score every item block by block; arguments as of ``scores``.
+
+        Yields:
+            Places of the tasks of a block, whose supports are of similar length, and their
+            scores, ``(tasks of the block, items)``.
+        """
+        if not len(user):
+            return
+        order = torch.arange(len(user), device=user.device)
+        if isinstance(adapted, FastAdapted):
+            order = torch.cat(adapted.order)
+        step = fitting(user.device, 4 * self.n_items * self._number_bytes)
+        for place in torch.split(order, step if user.is_cuda else min(step, TASKS)):
+            yield place, self._block(adapted.take(place), user[place])
+
+    def _block(self, adapted: Adapted, user: Tensor) -> Tensor:
+        half = self._half
+        if half is None or not _in_head(adapted):
             return self._asked(adapted, user)
         mine = self.backbone.halves(user, self.items[:0], self.items[:0]).user
         if self.form == "factor":
-            return self._factor(self._half, adapted, mine)
-        half = self._half
+            return self._factor(half, adapted, mine)
         if not isinstance(adapted, FastAdapted):
             return self._tiled(*self._dense(half, adapted, mine), len(user))
         order = torch.cat(adapted.order)
@@ -70,23 +92,6 @@ class Catalogue:
             if isinstance(piece, MLPPiece)
         ]
         return torch.cat(found).index_select(0, order.argsort())
-
-    def blocks(self, adapted: Adapted, tasks: int) -> Iterator[Tensor]:
-        """Cut tasks into blocks whose scores fit into memory, similar supports together.
-
-        Args:
-            adapted: What the tasks learned.
-            tasks: Their number.
-
-        Yields:
-            Places of the tasks of one block.
-        """
-        order = torch.arange(tasks, device=self.items.device)
-        if isinstance(adapted, FastAdapted) and tasks:
-            order = torch.cat(adapted.order)
-        step = fitting(self.items.device, 4 * self.n_items * self._number_bytes)
-        step = step if self.items.is_cuda else min(step, TASKS)
-        yield from torch.split(order, step) if tasks else ()
 
     @property
     def _number_bytes(self) -> int:

@@ -42,8 +42,7 @@ def top(
     catalogue = Catalogue(backbone, n_items)
     item = user.new_empty(len(user), k)
     score = backbone.rating_mean.new_empty(len(user), k)
-    for tasks in catalogue.blocks(adapted, len(user)):
-        found = catalogue.scores(adapted.take(tasks), user[tasks])
+    for tasks, found in catalogue.blocks(adapted, user):
         best = _best(found, seen[tasks], k)
         item[tasks], score[tasks] = best.item, best.score
     return Ranked(item, score)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
 from fewrec_cli.engine.base import Adapted, Prediction
+from fewrec_cli.engine.catalogue import Catalogue
 from fewrec_cli.experiment.foretell import Foretold, assemble, foretell
 from fewrec_cli.experiment.tasks import parts
 from fewrec_cli.experiment.world import World
@@ -54,6 +56,11 @@ class Scorer:
         self.strategy = world.strategy.to(device).eval()
         numbers = self.strategy.adapter.numbers(self.backbone)
         self.most_tasks = max(1, NUMBERS // max(numbers, 1))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The item side of the whole catalogue, which no support changes."""
+        return Catalogue(self.backbone, self.world.dataset.n_items)
 
     @torch.no_grad()
     def adapted(
@@ -106,7 +113,13 @@ class Scorer:
             place = rows[start : start + step]
             item = torch.from_numpy(batch.item[place]).to(self.device)
             query = item[:, : batch.query_columns]
-            prediction = self._prediction(adapted.take(some), user[some], item, query)
+            asked = query if batch.catalogue else item
+            own = adapted.take(some)
+            prediction = self._prediction(own, user[some], asked, query)
+            if batch.catalogue:
+                every = self.catalogue.scores(own, user[some])
+                both = torch.cat([every.gather(1, query), every], 1)
+                prediction = replace(prediction, score=both)
             scale = self.world.dataset.scale
             yield place, foretell(prediction, self.backbone, scale, batch.query_columns)
 

@@ -50,6 +50,7 @@ class CandidateBatch:
         mask: Whether the cell is a candidate; false on padding and, in the added columns, on
             items the user has any row for, ``(tasks, candidates)``.
         query_columns: How many leading columns are query rows.
+        catalogue: Whether the columns after them are all items in their order.
     """
 
     start: int
@@ -58,6 +59,7 @@ class CandidateBatch:
     relevant: BoolArray
     mask: BoolArray
     query_columns: int
+    catalogue: bool = False
 
     def __len__(self) -> int:
         return len(self.item)
@@ -164,6 +166,7 @@ class CandidateSource:
             relevant=np.concatenate([relevant, np.zeros(added.shape, dtype=bool)], axis=1),
             mask=np.concatenate([present, mask], axis=1),
             query_columns=query.shape[1],
+            catalogue=self.rule.kind == "catalogue",
         )
 
     def _added(self, user: IntArray, draw: int) -> tuple[IntArray, BoolArray]:

@@ -1,6 +1,7 @@
 """Scores of the model do not depend on how tasks and candidates are cut."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,28 @@ def test_scores_do_not_depend_on_the_cut(
     monkeypatch.setattr(tasks, "CELLS", 40)
     monkeypatch.setattr(score, "SCORES", 30)
     np.testing.assert_allclose(scores(world, shots), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shots", [0, 2, None])
+def test_a_whole_catalogue_is_scored_as_its_items_are_one_by_one(
+    world: World, shots: int | None
+) -> None:
+    """The item side is computed once; asked for each candidate the scores are the same."""
+    batches = list(CandidateSource(world.dataset, "catalogue", 0).batches(draw(world), 4))
+    assert all(batch.catalogue for batch in batches)
+    alone = [replace(batch, catalogue=False) for batch in batches]
+    scorer = Scorer(world, CPU, 0)
+    results = [
+        (scorer.adapted(draw(world), some, shots), scorer.unadapted(draw(world), some))
+        for some in (batches, alone)
+    ]
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(whole(found), whole(expected), atol=1e-5)
+        for one, other in zip(found.blocks, expected.blocks, strict=True):
+            for name in ("decoded", "low", "high"):
+                assert (getattr(one, name) is None) == (getattr(other, name) is None)
+                if getattr(one, name) is not None:
+                    np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-5)
 
 
 def test_no_shots_give_the_unadapted_scores(world: World) -> None:

@@ -23,7 +23,7 @@ CONFIGS = ROOT / "configs"
 PRESETS = {"trainer", "logger", "sweep", "experiment"}  # no class of ours stands behind these
 MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "strategy/augment"}
 GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
-SETTINGS_OF = {("strategy", "anil"): "maml", ("strategy", "meta_sgd"): "maml"}  # no class of its own
+SETTINGS_OF = {("strategy", "anil"): "maml", ("strategy", "meta_sgd"): "maml"}  # of that class
 NOTHING_TO_LEARN_FROM = {"strategy=reptile", "strategy/adapter=none"}  # refused, in two lines
 OF_ONE_DATA_SET = {"melu", "metahin"}  # given splits: their own tests run them
 HYDRAS_OWN = {"_target_", "_partial_", "_convert_", "_recursive_", "defaults"}

@@ -61,7 +61,7 @@ class FastAdapted(Adapted):
         found, pieces, start = [], [], 0
         for piece, mine in zip(self.pieces, self.order, strict=True):
             inside = ((place >= start) & (place < start + len(mine))).nonzero()[:, 0]
-            if len(inside):
+            if len(inside) or not len(tasks):
                 found.append(inside)
                 pieces.append(piece.take(place[inside] - start))
             start += len(mine)

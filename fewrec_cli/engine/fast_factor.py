@@ -89,7 +89,7 @@ class FactorForm:
 
     def score(self, pieces: Sequence[FactorPiece], index: Tensor) -> Tensor:
         """Score rows of all tasks; see ``MLPForm.score``."""
-        item = self.item.index_select(0, index.flatten()).view(*index.shape, -1)
+        item = self.item.index_select(0, index.flatten()).view(*index.shape, self.item.shape[1])
         sizes = [len(piece.bias) for piece in pieces]
         blocks = zip(pieces, torch.split(item, sizes), self._priors(sizes), strict=True)
         return torch.cat([piece.score(rows, prior) for piece, rows, prior in blocks])

@@ -150,9 +150,10 @@ class MLPForm:
             Standard units, ``(tasks, n)``.
         """
         tasks, n = index.shape
-        first = self.item_out.index_select(0, index.flatten()).view(tasks, n, -1)
+        flat, wide = index.flatten(), self.item_out.shape[1]
+        first = self.item_out.index_select(0, flat).view(tasks, n, wide)
         first = first + self.user_out[:, None]
-        item = self.item.index_select(0, index.flatten()).view(tasks, n, -1)
+        item = self.item.index_select(0, flat).view(tasks, n, self.item.shape[1])
         sizes = [len(piece.user) for piece in pieces]
         blocks = zip(pieces, torch.split(first, sizes), torch.split(item, sizes), strict=True)
         return torch.cat([piece.score(one, other) for piece, one, other in blocks])

@@ -11,7 +11,7 @@ from fewrec_cli.scenario.batch import Rows
 
 TASKS_PER_PART = 40
 """Further tasks that are worth a further part."""
-MOST_PARTS = 8
+FEWEST_PARTS, MOST_PARTS = 2, 8
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, i
     if not lengths:
         return ()
     if parts is None:
-        parts = min(MOST_PARTS, 2 + len(lengths) // TASKS_PER_PART)
+        parts = min(MOST_PARTS, FEWEST_PARTS + len(lengths) // TASKS_PER_PART)
     low, high = max(lengths[0], 1), max(lengths[-1], 1)
     bounds = [low * (high / low) ** (part / parts) for part in range(1, parts)]
     stops = sorted({*(bisect_right(lengths, bound + 1e-6) for bound in bounds), len(lengths)} - {0})

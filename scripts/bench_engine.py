@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 import sys
+import time
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import torch
 from bench import ours, ranking, train
-from bench.clock import gemm_gflops, race
+from bench.clock import Budget, Contender, clock_of, gemm_gflops, race
 from bench.figure import draw
 from bench.flops import per_task
 from bench.report import Report, show
@@ -38,6 +39,8 @@ class Plan:
     Attributes:
         rounds: Counted rounds of each race.
         least_s: Least time of a contender in a round (seconds).
+        total_s: For all races together; each ends with the round in which its share is over
+            (seconds).
         sizes: Meta-batches that the engine is timed at.
         loop_sizes: Meta-batches that the loops are timed at.
         catalogues: Items that are ranked.
@@ -47,6 +50,7 @@ class Plan:
 
     rounds: int = 9
     least_s: float = 0.3
+    total_s: float = 900.0
     sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
     loop_sizes: tuple[int, ...] = (32, 256)
     catalogues: tuple[int, ...] = (1_682, 3_706)
@@ -54,8 +58,8 @@ class Plan:
     draws: int = 4
 
 
-QUICK = Plan(rounds=5, least_s=0.1, sizes=(32, 128, 256, 512), loop_sizes=(32, 128), draws=2)
-TINY = Plan(1, 0.0, (32, 256), (32,), (1_682, 3_706), 2, 1)
+QUICK = Plan(9, 0.05, 30.0, (32, 128, 256, 512), (32, 64), draws=2)
+TINY = Plan(1, 0.0, 0.0, (32, 256), (32,), ranked=2, draws=1)
 """Every key of the results and no time spent: for the tests."""
 
 
@@ -75,24 +79,29 @@ def main() -> None:
 
 def measure(plan: Plan, device: torch.device, engine: str) -> Report:
     """Compare gradients, then time everything."""
+    budget = Budget(plan.total_s, len(train.WORKS) + 1 + len(plan.catalogues))
     data = dataset()
     backbone = model(data, device)
     metas = {size: _metas(size, plan.draws, device) for size in {*plan.sizes, *plan.loop_sizes}}
-    report = Report(_settings(device, plan), gemm_gflops(device, plan.rounds))
+    report = Report(_settings(device), gemm_gflops(device, plan.rounds))
     for work in train.WORKS:
         meta = metas[min(metas)][0]
         report.disagreement[work.name] = train.disagreement(work, backbone, data, meta, engine)
+
+    def timed(contenders: Sequence[Contender]) -> dict[str, float]:
+        return race(contenders, plan.rounds, plan.least_s, budget.next_s(), device)
+
     for work in train.WORKS:
         contenders = [train.looped(work, backbone, metas[size]) for size in plan.loop_sizes]
         for size in plan.sizes:
             own = deepcopy(backbone)
             strategy = work.strategy(own, data, size, engine).to(device)
             contenders.append(train.engine(strategy, own, metas[size], "engine"))
-        report.add(work.name, race(contenders, plan.rounds, plan.least_s, device))
-    _ridge(report, plan, data, metas[256], device, engine)
+        report.add(work.name, timed(contenders))
+    report.add("ridge", timed(_ridge(data, metas[256], device, engine)))
     for items in plan.catalogues:
         contenders = ranking.contenders(items, plan.ranked, device)
-        report.add(f"rank_{items}", race(contenders, plan.rounds, plan.least_s, device))
+        report.add(f"rank_{items}", timed(contenders))
     shots = sum(float(m.batch.support.weight.sum()) for m in metas[256]) / 256 / plan.draws
     for work in train.WORKS[:3]:
         second = work.order == "second"
@@ -101,33 +110,28 @@ def measure(plan: Plan, device: torch.device, engine: str) -> Report:
 
 
 def _ridge(
-    report: Report,
-    plan: Plan,
-    data: Dataset,
-    metas: Sequence[Meta],
-    device: torch.device,
-    engine: str,
-) -> None:
-    """Race the step through the closed-form solve against our own second-order one."""
+    data: Dataset, metas: Sequence[Meta], device: torch.device, engine: str
+) -> list[Contender]:
+    """Return the step through the closed-form solve and our own second-order one."""
     adapters = {"engine": ours.gradient("second", 5, train.RATE, engine), "ridge": ours.ridge()}
     contenders = []
     for name, adapter in adapters.items():
         own = model(data, device)
         strategy = ours.maml(own, data, adapter, len(metas[0])).to(device)
         contenders.append(train.engine(strategy, own, metas, name))
-    report.add("ridge", race(contenders, plan.rounds, plan.least_s, device))
+    return contenders
 
 
 def _metas(size: int, draws: int, device: torch.device) -> list[Meta]:
     return [meta_batch(size, 1000 * size + draw, device) for draw in range(draws)]
 
 
-def _settings(device: torch.device, plan: Plan) -> dict[str, str | int]:
+def _settings(device: torch.device) -> dict[str, str | int]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "device": f"{device.type}: {name}",
         "threads": torch.get_num_threads(),
-        "rounds": plan.rounds,
+        "clock": "processor time" if clock_of(device) is time.process_time else "wall time",
         "torch": torch.__version__,
         "python": platform.python_version(),
     }

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.report import TITLES, Report
 
@@ -39,9 +39,11 @@ def draw(report: Report, path: Path) -> None:
             panel.set_ylim(0.6 * low, 1.9 * top)
         panels[0].set_ylabel("tasks per second")
         _bars(panels[-1], report)
-        told = report.settings
+        threads, device = report.settings["threads"], str(report.settings["device"])
+        where = f"{threads} thread{'s' if threads != 1 else ''} of {device.partition(': ')[2]}"
         figure.suptitle(
-            f"MeLU-sized model, supports 3..90, {told['threads']} thread(s) of {told['device']}",
+            "Whole training steps of a MeLU-sized model, supports of 3 to 90 rows, 10 query rows; "
+            f"{where if device.startswith('cpu') else device}",
             fontsize=10,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,9 @@ def _curves(panel: Axes, report: Report, work: str) -> None:
     panel.plot(timed, [pace[f"loop/{size}"] for size in timed], label="per-task loop", **LOOP)
     panel.set(xscale="log", yscale="log", title=TITLES[work], xlabel="tasks per step")
     panel.set_xticks(sizes, [str(size) for size in sizes])
+    panel.set_xlim(0.75 * sizes[0], 1.2 * sizes[-1])
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    panel.yaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ratios, best = report.ratios(), report.best(work, "engine")

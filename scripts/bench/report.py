@@ -90,7 +90,9 @@ def show(report: Report) -> None:
     console.print(f"matrix product: {report.gemm_gflops:.0f} GFLOP/s")
     told = ", ".join(f"{work} {value:.0e}" for work, value in report.disagreement.items())
     console.print(f"gradients, loop against engine (float64, largest difference): {told}")
-    table = Table(title="tasks (users) per second, medians of interleaved rounds")
+    table = Table(
+        title="tasks (users) per second, medians of interleaved rounds", title_justify="left"
+    )
     for head in ("work", "loop, 32", "engine, 32", "ratio"):
         table.add_column(head, justify="left" if head == "work" else "right")
     for head in ("best loop", "best engine", "ratio", "of GEMM"):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from fewrec_cli.core.types import IntArray
@@ -24,12 +25,7 @@ def order_by_owner(owner: IntArray, owners: int) -> IntArray:
         >>> order_by_owner(np.array([2, 0, 2, 1]), 3).tolist()
         [1, 3, 0, 2]
     """
-    n = len(owner)
-    narrow: type[np.int32 | np.int64] = np.int32 if max(n, owners) < 2**31 else np.int64
-    entries: Any = (np.ones(n, np.int8), owner.astype(narrow), np.arange(n + 1, dtype=narrow))
-    one_per_column = sparse.csc_array(entries, shape=(owners, n))
-    indices: IntArray = one_per_column.tocsr().indices.astype(np.int64)
-    return indices
+    return _counted(owner, owners).astype(np.int64)
 
 
 def order_by_history(owner: IntArray, time: IntArray | None, owners: int) -> IntArray:
@@ -40,26 +36,45 @@ def order_by_history(owner: IntArray, time: IntArray | None, owners: int) -> Int
         time: Seconds, ``(n,)``, or None: the order they came in is the order in time.
         owners: How many owners there are.
     """
-    order = order_by_owner(owner, owners)
+    order = _counted(owner, owners)
     if time is None or len(order) < 2:
-        return order
+        return order.astype(np.int64)
     counts = np.bincount(owner, minlength=owners)
     first, span = int(time.min()), int(time.max()) - int(time.min())
     place_bits, time_bits = _bits(int(counts.max())), _bits(span + 1)
     if place_bits + time_bits + _bits(owners) > WORD:
         return np.lexsort((time, owner))
-    start = np.repeat(np.cumsum(counts) - counts, counts)
-    key = owner[order] << time_bits
-    key |= time[order] - first
+    key, since = owner[order], time[order]
+    since -= first
+    key <<= time_bits
+    key |= since
+    del since
     if (key[1:] >= key[:-1]).all():  # most logs are kept in order of time
-        return order
+        return order.astype(np.int64)
+    start = np.repeat((np.cumsum(counts) - counts).astype(order.dtype), counts)
+    place: Any = np.arange(len(order), dtype=order.dtype)
+    place -= start
     key <<= place_bits
-    key |= np.arange(len(order)) - start
+    key |= place
+    del place
     key.sort()  # unique keys: several times as fast as a stable argsort
     key &= (1 << place_bits) - 1
     key += start
-    sorted_rows: IntArray = order[key]
-    return sorted_rows
+    del start
+    sorted_rows = order[key]
+    del key, order
+    return sorted_rows.astype(np.int64)
+
+
+def _counted(owner: IntArray, owners: int) -> NDArray[np.int32] | IntArray:
+    """Return the rows sorted by owner, in half the memory where their number allows it."""
+    n = len(owner)
+    narrow: type[np.int32 | np.int64] = np.int32 if max(n, owners) < 2**31 else np.int64
+    entries: Any = (np.ones(n, np.int8), owner.astype(narrow), np.arange(n + 1, dtype=narrow))
+    indices: NDArray[np.int32] | IntArray = (
+        sparse.csc_array(entries, shape=(owners, n)).tocsr().indices
+    )
+    return indices
 
 
 def _bits(size: int) -> int:

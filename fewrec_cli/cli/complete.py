@@ -111,6 +111,8 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
         _say(library.groups(), last, query)
     elif command == "show" and not before:
         _say([f"{g}={one}" for g in library.groups() for one in library.options(g)], last, query)
+    elif command == "ask":
+        _say([word for word, _ in BY_NAME["ask"].words if word not in before], last, query)
     elif command == "data" and not before:
         _say(["check"], last, query)
     elif command == "data":

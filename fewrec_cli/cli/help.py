@@ -39,6 +39,8 @@ def page(command: Command, words: Sequence[str]) -> int:
     for example, effect in command.examples:
         lines += [f"  {example}", f"      {effect}"]
     lines.append("")
+    if command.words:
+        lines += ["words", *(f"  {word:<10}{text}" for word, text in command.words)]
     if command.name == "train":
         lines += _choices(catalogue(_config_dir(command, words)))
     if command.group == "experiment":

@@ -48,7 +48,7 @@ def opened(line: Line) -> tuple[Path, Line]:
             f"evaluate scores one run at a time, got {len(given)}: {' '.join(given)}",
             "keep one of them, and call evaluate for each",
         )
-    base = _finished(given[0].removeprefix(RUN).strip("'\""))
+    base = finished(given[0].removeprefix(RUN).strip("'\""))
     words = [word for word in line.words if not word.startswith(RUN)]
     scenario = _scenario(base)
     faults = [fault for word in words for fault in _refused(word, scenario)]
@@ -59,7 +59,12 @@ def opened(line: Line) -> tuple[Path, Line]:
     return base, replace(line, flags=flags, words=(*own, *words))
 
 
-def _finished(given: str) -> Path:
+def finished(given: str) -> Path:
+    """Return the absolute folder of a finished run.
+
+    Raises:
+        RunFolderError: There is no such folder, or it holds no finished run.
+    """
     base = Path(given).absolute()
     if not base.is_dir():
         raise RunFolderError(

@@ -58,6 +58,8 @@ def test_desk_commands_have_their_own_words(ask: "Call") -> None:
     assert ask("fewrec show strategy=ma") == ["strategy=maml"]
     assert ask("fewrec completion ") == ["bash", "zsh", "fish"]
     assert ask("fewrec data ") == ["check"]
+    assert ask("fewrec ask ") == ["run=", "k=", "rated=", "about=", "known=", "--json"]
+    assert ask("fewrec ask run=done ra") == ["rated="]
     assert ask("fewrec data check data=syn") == ["data=synthetic"]
 
 

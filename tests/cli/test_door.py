@@ -22,6 +22,8 @@ LINES = {
     "train strategy=mamll strategy.iner_lr=1 seed=a +trainer.foo=1": 2,
     "train -m seed=0,1 scenario.fraction=2": 2,
     "evaluate run=nowhere": 2,
+    "ask --help": 0,
+    "ask run=nowhere": 2,
 }
 LOADED = f"""
 import json, sys

@@ -10,6 +10,8 @@ BLOCK_SHARE = 0.25
 STEP_SHARE = 0.5
 """Share of the free memory that a training step may take; the optimiser, evaluation and other
 programs have the rest."""
+SYSTEM, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+"""Where Linux tells how much memory is free, and what a container may use."""
 UNKNOWN = 2 << 30
 """Free bytes that are assumed where the system does not tell."""
 
@@ -90,18 +92,35 @@ class MetaStep:
 def free_bytes(device: torch.device) -> int:
     """Return how many bytes of memory are free on the device of the computation.
 
-    On a GPU, what the driver has left plus what PyTorch holds without using it; on the CPU,
-    ``MemAvailable`` of Linux, which counts caches that the system would give up.
+    On a GPU, what the driver has left plus what PyTorch holds without using it; on the CPU, the
+    less of what Linux has left (``MemAvailable``) and what the limit of a container leaves; both
+    count caches that the system would give up.
     """
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + int(held)
-    told = Path("/proc/meminfo")
-    if told.exists():
-        for line in told.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return UNKNOWN
+    system = _listed(SYSTEM).get("MemAvailable:")
+    free = UNKNOWN if system is None else system << 10
+    limit, used = (_number(CONTAINER / name) for name in ("memory.max", "memory.current"))
+    if limit is None or used is None:
+        return free
+    return max(
+        0, min(free, limit - used + _listed(CONTAINER / "memory.stat").get("inactive_file", 0))
+    )
+
+
+def _listed(path: Path) -> dict[str, int]:
+    """Read lines of a word and a number; an absent file has none."""
+    if not path.exists():
+        return {}
+    rows = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1}
+
+
+def _number(path: Path) -> int | None:
+    """Read a single number, or None where there is none or it is ``max``."""
+    text = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    return int(text) if text.isdigit() else None
 
 
 def fitting(device: torch.device, bytes_each: int) -> int:

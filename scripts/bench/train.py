@@ -125,7 +125,7 @@ def disagreement(work: Work, backbone: Backbone, data: Dataset, meta: Meta, engi
     exact = [deepcopy(backbone).double().train() for _ in range(2)]
     meta = meta.double()
     work.loop(exact[0], meta)
-    strategy = work.strategy(exact[1], data, len(meta), engine).double()
+    strategy = work.strategy(exact[1], data, len(meta), engine).double().to(meta.batch.user.device)
     for name, value in strategy.named_parameters():
         if "log_rates" in name:  # the step size was rounded to float32
             value.data.fill_(math.log(RATE))

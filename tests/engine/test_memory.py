@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from fewrec_cli.engine import memory
 from fewrec_cli.engine.memory import MetaStep, fitting, free_bytes
 from fewrec_cli.experiment.room import meta_step
 from fewrec_cli.scenario.batch import Rows, TaskBatch
@@ -50,6 +51,31 @@ def test_free_memory_is_what_the_system_says() -> None:
     assert 1 << 24 < free < 1 << 50
     assert 1 <= fitting(CPU, 1 << 20) <= free >> 20
     assert fitting(CPU, 1 << 60) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "cached", "expected"),
+    [
+        ("max", "900000", "0", 8 << 20),  # no limit: what the system has left
+        ("5000000", "3000000", "500000", 2_500_000),  # caches of files would be given up
+        ("1000", "3000", "0", 0),
+        ("99999999999", "1", "0", 8 << 20),
+    ],
+)
+def test_a_container_s_limit_counts(tmp_path, monkeypatch, limit, used, cached, expected) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9999999 kB\nMemAvailable: 8192 kB\n")
+    files = {"max": limit, "current": used, "stat": f"anon 5\ninactive_file {cached}\n"}
+    for name, text in files.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(memory, "SYSTEM", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    assert free_bytes(CPU) == expected
+
+
+def test_where_nothing_is_told_a_little_memory_is_assumed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(memory, "SYSTEM", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    assert free_bytes(CPU) == memory.UNKNOWN
 
 
 def single(part: Rows) -> Rows:

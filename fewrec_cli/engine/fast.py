@@ -110,23 +110,32 @@ def query_losses(
     support and query looked up together.
     """
     packed = pack(support)
-    ordered = user.index_select(0, packed.order)
-    query = query.take(packed.order)
+    ordered, query = user.index_select(0, packed.order), query.take(packed.order)
+    loop = _in_order(loop, packed)
     task, item = _asked(packed)
-    tasks, n = query.item.shape
-    own = torch.arange(tasks, device=item.device).repeat_interleave(n)
-    asked = [(task, item), (own, query.item.flatten())]
-    if query.negative is not None:
-        asked.append((own, query.negative.flatten()))
-    halves = backbone.halves(ordered, *(torch.cat(part) for part in zip(*asked, strict=True)))
-    index, *found = torch.split(halves.index, [len(part) for part, _ in asked])
+    tasks = torch.arange(len(user), device=item.device)
+    wanted = query.item if query.negative is None else torch.cat([query.item, query.negative], 1)
+    owner = tasks.repeat_interleave(wanted.shape[1])
+    if loop.steps == 1 and backbone.head.spec.form == "mlp" and not loop.second_order:
+        with torch.no_grad():
+            seen = backbone.halves(ordered, task, item)
+            known = MLPForm(backbone.head, seen)
+        halves = backbone.halves(ordered, owner, wanted.flatten())
+        rows, index = _placed(packed, seen.index), halves.index.view_as(wanted)
+        own, constant = MLPForm(backbone.head, halves), (known.item_out, known.item)
+        losses = own.one_step_losses(packed, rows, constant, query, index, kind, loop)
+        return packed.back(losses)
+    halves = backbone.halves(ordered, torch.cat([task, owner]), torch.cat([item, wanted.flatten()]))
+    rows, index = _placed(packed, halves.index), halves.index[len(item) :].view_as(wanted)
     form = form_of(backbone, halves)
-    pieces = form.adapt(packed, _placed(packed, index), _in_order(loop, packed))
-    scores = [form.score(pieces, one.view(tasks, n)) for one in found]  # type: ignore[arg-type]
+    if loop.steps == 1 and isinstance(form, MLPForm):
+        losses = form.one_step_losses(packed, rows, None, query, index, kind, loop)
+        return packed.back(losses)
+    score = form.score(form.adapt(packed, rows, loop), index)  # type: ignore[arg-type]
     if query.negative is None:
-        losses = pointwise_loss(scores[0], query.rating, kind)
+        losses = pointwise_loss(score, query.rating, kind)
     else:
-        losses = pairwise_loss(*scores)
+        losses = pairwise_loss(*score.chunk(2, 1))
     return packed.back(weighted_mean(losses, query.weight))
 
 
@@ -172,7 +181,8 @@ def _placed(packed: Packed, index: Tensor) -> PlacedRows:
     own = index[:rows].index_select(0, packed.source)
     if packed.partner is None:
         return PlacedRows(own)
-    return PlacedRows(own, index[rows:].index_select(0, packed.source), packed.mix)
+    other = index[rows : 2 * rows].index_select(0, packed.source)
+    return PlacedRows(own, other, packed.mix)
 
 
 def _in_order(loop: InnerLoop, packed: Packed) -> InnerLoop:

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import Halves
-from fewrec_cli.engine.base import InnerLoop
+from fewrec_cli.engine import fused
+from fewrec_cli.engine.base import InnerLoop, RatingLoss
 from fewrec_cli.engine.errors import errors_of
+from fewrec_cli.engine.fused_part import Plan
 from fewrec_cli.engine.layer import Dense, Layer, LowRank, affine
 from fewrec_cli.engine.pack import Packed, PlacedRows
+from fewrec_cli.scenario.batch import Rows
 
 Change = LowRank | Dense | None
 
@@ -138,6 +141,25 @@ class MLPForm:
                 more_steps(piece, start, one, loop.steps, pairs=packed.pairs)
                 for piece, start, one in zip(pieces, packed.blocks(first), rated, strict=True)
             )
+
+    def one_step_losses(
+        self,
+        packed: Packed,
+        rows: PlacedRows,
+        constant: tuple[Tensor, Tensor] | None,
+        query: Rows,
+        index: Tensor,
+        kind: RatingLoss,
+        loop: InnerLoop,
+    ) -> Tensor:
+        """Adapt by a single step and return the query losses, ``(tasks,)``; see ``fused.Plan``."""
+        graph = constant is None
+        layers = read_layers(self.head, loop)
+        moves = tuple((one.weight_rate is not None, one.bias_rate is not None) for one in layers)
+        user = self.user if graph else self.user.detach()
+        square = (self.user * user).sum(-1)[:, None, None]
+        plan = Plan(packed, rows, query, index, kind, graph, constant, moves)
+        return fused.query_losses(plan, (self.item_out, self.user_out, self.item, square), layers)
 
     def score(self, pieces: Sequence[MLPPiece], index: Tensor) -> Tensor:
         """Score rows of all tasks.

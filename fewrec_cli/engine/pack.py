@@ -2,7 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from fewrec_cli.scenario.batch import Rows
 
 TASKS_PER_PART = 40
 """Further tasks that are worth a further part."""
-FEWEST_PARTS, MOST_PARTS = 2, 8
+FEWEST_PARTS, MOST_PARTS = 3, 12
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,23 @@ class PlacedRows:
         share = self.mix[:, None]
         return share * rows + (1 - share) * table.index_select(0, self.partner)
 
+    def add(self, table: Tensor, gradient: Tensor) -> None:
+        """Add the gradient of ``of(table)`` to that of ``table``, in place."""
+        if self.partner is None or self.mix is None:
+            table.index_add_(0, self.index, gradient)
+            return
+        share = self.mix[:, None]
+        table.index_add_(0, self.index, share * gradient)
+        table.index_add_(0, self.partner, (1 - share) * gradient)
+
+    def cut(self, places: slice) -> Self:
+        """Return some of the places."""
+        if self.partner is None or self.mix is None:
+            return replace(self, index=self.index[places])
+        return replace(
+            self, index=self.index[places], partner=self.partner[places], mix=self.mix[places]
+        )
+
 
 def pack(rows: Rows, parts: int | None = None) -> Packed:
     """Leave out the rows of weight 0 and order the tasks by what is left.
@@ -143,7 +162,7 @@ def pack(rows: Rows, parts: int | None = None) -> Packed:
 
 
 def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, int], ...]:
-    """Cut ascending lengths into parts whose lengths have the same ratio.
+    """Cut ascending lengths at even steps of their square root, which leaves little padding.
 
     Args:
         lengths: Ascending, one per task.
@@ -154,14 +173,14 @@ def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, i
 
     Example:
         >>> cuts([1, 2, 3, 9, 70, 81], 3)
-        ((3, 3), (1, 9), (2, 81))
+        ((4, 9), (2, 81))
     """
     if not lengths:
         return ()
     if parts is None:
         parts = min(MOST_PARTS, FEWEST_PARTS + len(lengths) // TASKS_PER_PART)
-    low, high = max(lengths[0], 1), max(lengths[-1], 1)
-    bounds = [low * (high / low) ** (part / parts) for part in range(1, parts)]
+    low, high = sqrt(lengths[0]), sqrt(lengths[-1])
+    bounds = [(low + (high - low) * part / parts) ** 2 for part in range(1, parts)]
     stops = sorted({*(bisect_right(lengths, bound + 1e-6) for bound in bounds), len(lengths)} - {0})
     starts = [0, *stops[:-1]]
     return tuple(

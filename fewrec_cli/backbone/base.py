@@ -103,14 +103,11 @@ class Backbone(nn.Module, ABC):
         weights: As given; whoever builds the run loads them after ``prepare``.
         rating_mean: Mean of the training ratings (stars), a buffer.
         rating_sd: Standard deviation of the training ratings (stars), a buffer.
-        counts_by_totals: Whether ``prepare`` reads the training rows through ``TrainTotals``
-            alone, and so may be given a process's share of them.
     """
 
     head: Head
     rating_mean: Tensor
     rating_sd: Tensor
-    counts_by_totals: bool = False
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
@@ -124,7 +121,8 @@ class Backbone(nn.Module, ABC):
 
         Args:
             dataset: Gives sizes, side fields and texts; its ratings must not be read here.
-            train: The interactions that pretraining may see.
+            train: The interactions that pretraining may see; counted by ``TrainTotals.of``, which
+                sums over processes where each holds a share.
         """
 
     @abstractmethod

@@ -76,7 +76,6 @@ class MF(Backbone):
     known: Tensor
     count: Tensor
     user_count: Tensor
-    counts_by_totals = True
 
     def __init__(
         self,

@@ -86,7 +86,6 @@ class MLP(Backbone):
     known: Tensor
     count: Tensor
     user_count: Tensor
-    counts_by_totals = True
 
     def __init__(
         self,

@@ -1,12 +1,44 @@
 """Counts and sums over all training rows, whichever process holds them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import FloatArray, IntArray, Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.shard import ALONE, Shard
+
+
+class Share(Interactions):
+    """A process's training rows where others hold the rest: only ``TrainTotals`` may read them.
+
+    Args:
+        own: The rows.
+        reader: Who is handed them, for the error.
+    """
+
+    own: Interactions
+    reader: str
+
+    def __init__(self, own: Interactions, reader: str) -> None:
+        object.__setattr__(self, "own", own)
+        object.__setattr__(self, "reader", reader)
+
+    def __getattribute__(self, name: str) -> Any:
+        """Refuse every column.
+
+        Raises:
+            ConfigError: A column is read, which would take a share of the rows for all.
+        """
+        if name in ("user", "item", "rating", "timestamp"):
+            raise ConfigError(
+                f"data.shard=auto does not go with {self.reader}, which would learn from one "
+                "process's share of the training rows as if it were all of them",
+                "take data.shard=none (in code: count with TrainTotals.of)",
+            )
+        return object.__getattribute__(self, name)
 
 
 @dataclass(frozen=True)
@@ -39,6 +71,7 @@ class TrainTotals:
         cls, train: Interactions, n_users: int, n_items: int, shard: Shard = ALONE
     ) -> "TrainTotals":
         """Count this process's training rows and sum over processes; all of them must call it."""
+        train = train.own if isinstance(train, Share) else train
         total = shard.total
         rows, stars = total(np.array([len(train), train.rating.sum()]))
         mean = float(stars / max(rows, 1))

@@ -10,14 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.core.errors import ConfigError, FewrecError
+from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset, DataSource
 from fewrec_cli.data.own import hold_everywhere
 from fewrec_cli.data.shard import ALONE, Shard
-from fewrec_cli.data.totals import TrainTotals
+from fewrec_cli.data.totals import Share, TrainTotals
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.experiment.tasks import TaskTensors
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, load_weights
@@ -87,15 +87,13 @@ def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     totals = TrainTotals.of(dataset, train)
     torch.manual_seed(derive_seed(cfg.seed, "weights"))
     backbone: Backbone = make(cfg.backbone)
-    backbone.prepare(dataset, train)
+    backbone.prepare(dataset, _guarded(train, source, f"backbone {type(backbone).__name__}"))
     if backbone.weights is not None:
         start = Path(backbone.weights)
         name = INTERRUPTED if (start / INTERRUPTED).exists() else CHECKPOINT
         load_weights(start / name, {"backbone": backbone})
     strategy = build_strategy(cfg)
-    if source.sharded:
-        refuse_unshared(backbone, strategy)
-    strategy.prepare(backbone, dataset, train)
+    strategy.prepare(backbone, dataset, _guarded(train, source, f"strategy {strategy.name}"))
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
     rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
     tensors = TaskTensors(dataset, mean, sd, rows)
@@ -104,21 +102,9 @@ def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     )
 
 
-def refuse_unshared(backbone: Backbone, strategy: Strategy) -> None:
-    """Refuse parts that would take this process's training rows for all of them.
-
-    Raises:
-        ConfigError: The backbone or a phase of the strategy prepares itself from the rows.
-    """
-    own = [phase.name for phase in strategy.phases if type(phase).build is not Strategy.build]
-    if not backbone.counts_by_totals:
-        own.append(type(backbone).__name__)
-    if own:
-        raise ConfigError(
-            f"data.shard=auto does not go with {', '.join(own)}, which would learn from one "
-            "process's share of the training rows as if it were all of them",
-            "take data.shard=none",
-        )
+def _guarded(train: Interactions, source: DataSource, reader: str) -> Interactions:
+    """Return rows that only ``TrainTotals`` may read, if other processes may hold more."""
+    return Share(train, reader) if source.sharded else train
 
 
 def build_strategy(cfg: DictConfig) -> Strategy:

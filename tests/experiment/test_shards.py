@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fewrec_cli.backbone.mf import MF
 from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
@@ -18,6 +19,7 @@ from fewrec_cli.data.shard import Shard
 from fewrec_cli.experiment.feed import Steps, TrainingRows
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.strategy.base import Feed
+from fewrec_cli.strategy.reptile import Reptile
 from tests.composed import composed
 from tests.data.reading import load
 
@@ -123,15 +125,18 @@ def test_what_cannot_be_in_shards_is_refused(parts: Path) -> None:
             world_of(parts, "data.shard=auto", f"scenario={scenario}")
 
 
-def test_a_backbone_that_counts_rows_of_its_own_is_refused(
-    parts: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [MF, Reptile])
+def test_whoever_reads_a_share_of_the_rows_as_if_it_were_all_is_refused(
+    kind: Any, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fewrec_cli.backbone.mf import MF
+    def prepare(self: Any, *given: Any) -> None:
+        assert given[-1].item.max() < 40
 
-    monkeypatch.setattr(MF, "counts_by_totals", False)
-    with pytest.raises(ConfigError, match="does not go with MF"):
-        world_of(parts, "data.shard=auto")
-    world_of(parts, "data.shard=none")
+    words = ("strategy=reptile", "data.shard=auto")
+    world_of(parts, *words)
+    monkeypatch.setattr(kind, "prepare", prepare)
+    with pytest.raises(ConfigError, match=f"(?i)does not go with .* {kind.__name__}"):
+        world_of(parts, *words)
 
 
 @pytest.mark.slow

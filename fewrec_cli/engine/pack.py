@@ -13,7 +13,7 @@ from fewrec_cli.scenario.batch import Rows
 
 TASKS_PER_PART = 40
 """Further tasks that are worth a further part."""
-FEWEST_PARTS, MOST_PARTS = 3, 12
+FEWEST_PARTS, MOST_PARTS = 2, 12
 
 
 @dataclass(frozen=True)

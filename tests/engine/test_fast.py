@@ -12,6 +12,7 @@ from torch import Tensor
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.engine import fast, general, loop
 from fewrec_cli.engine.base import query_losses
+from tests.backbone.small import SMALL
 from tests.engine.case import (
     FEEDBACK,
     RAGGED,
@@ -131,6 +132,34 @@ def with_holes(made: Case, share: float) -> Case:
     drawn = torch.Generator().manual_seed(0)
     kept = torch.rand(made.support.weight.shape, generator=drawn) >= share
     return replace(made, support=made.support.reweighted(made.support.weight * kept))
+
+
+@backbones
+@pytest.mark.parametrize("order", ["first", "second"])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_tasks_of_uneven_weight_and_the_robust_loss(kind, order, steps) -> None:
+    """The gradient that is found ahead, for the mean, must not be taken for another's."""
+    made = case(kind)
+    arguments = (made.backbone, made.user, made.support, made.loop(steps, order))
+    expected = query_losses(
+        made.backbone, general.inner_loop(*arguments), made.user, made.query, "huber"
+    )
+    found = fast.query_losses(*arguments[:3], made.query, arguments[3], "huber")
+    close(found, expected)
+    for weight in ([1.0, 2.0, -1.0, 0.5], [3.0] * 4, [0.25] * 4, [0.0] * 4):
+        share = torch.tensor(weight, dtype=torch.float64)
+        pairs = (made.gradients((one * share).sum()) for one in (found, expected))
+        for one, other in zip(*pairs, strict=True):
+            close(one, other)
+
+
+@pytest.mark.parametrize("form", [(5,), (5, 4, 3)], ids=["one hidden layer", "three"])
+@pytest.mark.parametrize("which", SETS)
+def test_networks_of_any_depth(form, which, monkeypatch) -> None:
+    monkeypatch.setitem(SMALL["mlp"], "hidden", list(form))
+    made = case("mlp", which)
+    for order, steps in product(("first", "second"), (1, 2)):
+        agrees(made, steps, order)
 
 
 @backbones

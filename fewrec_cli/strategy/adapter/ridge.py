@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine import ridge
-from fewrec_cli.engine.base import Adapted
+from fewrec_cli.engine import fast_ridge, ridge
+from fewrec_cli.engine.base import Adapted, RatingLoss
 from fewrec_cli.engine.noise import Errors, fitted, task_noise
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
@@ -71,6 +71,15 @@ class Ridge(Adapter):
         found = ridge.solve(backbone, user, support, self.strength * self.log_penalty.exp())
         noise = task_noise(self.noise, self.trust, found.misfit.detach(), found.mass)
         return replace(found, noise=noise)
+
+    def query_losses(
+        self, backbone: Backbone, user: Tensor, support: Rows, query: Rows, kind: RatingLoss
+    ) -> Tensor:
+        """Solve and score; the fast path computes the features of support and query together."""
+        if fast_ridge.refusal(backbone, support) is not None:
+            return super().query_losses(backbone, user, support, query, kind)
+        precision = self.strength * self.log_penalty.exp()
+        return fast_ridge.query_losses(backbone, user, support, query, precision, kind)
 
     @torch.no_grad()
     def calibrate(self, backbone: Backbone, tasks: Iterable[tuple[Adapted, TaskBatch]]) -> None:

@@ -1,7 +1,7 @@
 """The LightningModule: joins one phase of a strategy with a backbone."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -19,6 +19,8 @@ ADAPTER_RATE = 10.0
 """The adapter's few numbers (log step sizes, log penalties) move this much faster than weights."""
 FINAL_SHARE = 0.1
 """Share of the step size that is left at the end of the cosine."""
+RISING, FIRST_SHARE, LAST_SHARE = 0.3, 0.04, 4e-6
+"""One cycle: share of the steps in which the step size rises, and its shares at both ends."""
 
 
 class FewShotModule(pl.LightningModule):
@@ -69,7 +71,7 @@ class FewShotModule(pl.LightningModule):
         return batch.to(device)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the phase's optimiser, its step size falling along a cosine."""
+        """Return the phase's optimiser, its step size moving along the phase's schedule."""
         outer = self.phase.outer
         own = {id(p) for p in self.whole.adapter.parameters()}
         shared = [p for p in self.parameters() if p.requires_grad and id(p) not in own]
@@ -88,10 +90,28 @@ class FewShotModule(pl.LightningModule):
         def share(step: int) -> float:
             if total is None:  # no end is known: the step size stays
                 return 1.0
-            done = min(step / total, 1.0)
-            return FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done))
+            return share_of(outer.schedule, min(step / total, 1.0))
 
         schedule = LambdaLR(optimizer, share)
         return OptimizerLRSchedulerConfig(
             optimizer=optimizer, lr_scheduler={"scheduler": schedule, "interval": "step"}
         )
+
+
+def share_of(schedule: Literal["cosine", "onecycle"], done: float) -> float:
+    """Return the share of the largest step size once the share ``done`` of the steps is taken.
+
+    Example:
+        >>> [round(share_of("onecycle", done), 2) for done in (0, 0.3, 0.65, 1)]
+        [0.04, 1.0, 0.5, 0.0]
+    """
+    if schedule == "cosine":
+        return _along(1.0, FINAL_SHARE, done)
+    if done < RISING:
+        return _along(FIRST_SHARE, 1.0, done / RISING)
+    return _along(1.0, LAST_SHARE, (done - RISING) / (1 - RISING))
+
+
+def _along(start: float, end: float, done: float) -> float:
+    """Go from ``start`` to ``end`` along half a cosine."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))

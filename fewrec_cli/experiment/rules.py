@@ -9,6 +9,8 @@ Values = Callable[[str], object]
 DDP = "ddp_find_unused_parameters_true"
 PRECISIONS = ("32-true", "32", 32, None, Ellipsis)
 REPTILE = "fewrec_cli.strategy.reptile.Reptile"
+META_RIDGE = "fewrec_cli.strategy.meta_ridge.MetaRidge"
+RIDGE = "fewrec_cli.strategy.adapter.ridge.Ridge"
 UNADAPTED = "fewrec_cli.strategy.adapter.none.Unadapted"
 SUPPORTS = (
     "strategy.support",
@@ -43,6 +45,11 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
         yield (
             "strategy=reptile learns only what its adapter adapts, and adapter none adapts nothing",
             "choose strategy/adapter=gradient or ridge",
+        )
+    if learns == META_RIDGE and adapter != RIDGE:
+        yield (
+            "strategy=meta_ridge learns through a ridge solve, and this adapter makes none",
+            "leave strategy/adapter out, or choose strategy/adapter=ridge",
         )
     yield from _version(value_of)
 

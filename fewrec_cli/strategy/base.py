@@ -45,11 +45,13 @@ class Outer:
 
     Attributes:
         optimizer: Adam (decoupled weight decay) or plain gradient descent.
-        lr: Step size at the start; it falls to a tenth along a cosine.
+        lr: Largest step size.
         weight_decay: Of Adam, >= 0.
         epochs: Passes over the training rows (tasks).
         patience: Validations without gain before the phase ends.
         loss: Of explicit ratings; implicit data is always ranked in pairs.
+        schedule: ``cosine`` falls from ``lr`` to a tenth of it; ``onecycle`` first rises to ``lr``,
+            over the first 30% of the steps, and ends near 0 (Smith, 2018).
     """
 
     optimizer: Literal["adam", "sgd"]
@@ -58,6 +60,7 @@ class Outer:
     epochs: int
     patience: int
     loss: RatingLoss = "squared"
+    schedule: Literal["cosine", "onecycle"] = "cosine"
 
 
 class Strategy(nn.Module, ABC):

@@ -38,6 +38,7 @@ class InContext(Reading):
         patience: Validations without gain before training ends.
         loss: Of the score: ``squared`` aims at the mean rating, ``huber`` at the median.
         level_weight: Weight of -log p(level) beside it, >= 0.
+        without_support: Share of training tasks whose support is hidden, 0..1.
         tasks_per_step: Episodes per step.
         support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
         query: Largest query of an episode.
@@ -69,6 +70,7 @@ class InContext(Reading):
         patience: int,
         loss: RatingLoss,
         level_weight: float,
+        without_support: float,
         tasks_per_step: int,
         support: list[int],
         query: int,
@@ -81,6 +83,7 @@ class InContext(Reading):
             outer=Outer("adam", outer_lr, weight_decay, epochs, patience, loss),
             feed=Feed("tasks", tasks_per_step, (support[0], support[1]), query),
             level_weight=level_weight,
+            without_support=without_support,
         )
         if width % heads:
             raise ConfigError(

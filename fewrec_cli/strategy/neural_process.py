@@ -34,6 +34,7 @@ class NeuralProcess(Reading):
         patience: Validations without gain before training ends.
         loss: Of the score: ``squared`` aims at the mean rating, ``huber`` at the median.
         level_weight: Weight of -log p(level) beside it, >= 0.
+        without_support: Share of training tasks whose support is hidden, 0..1.
         tasks_per_step: Episodes per step.
         support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
         query: Largest query of an episode.
@@ -59,6 +60,7 @@ class NeuralProcess(Reading):
         patience: int,
         loss: RatingLoss,
         level_weight: float,
+        without_support: float,
         tasks_per_step: int,
         support: list[int],
         query: int,
@@ -71,6 +73,7 @@ class NeuralProcess(Reading):
             outer=Outer("adam", outer_lr, weight_decay, epochs, patience, loss),
             feed=Feed("tasks", tasks_per_step, (support[0], support[1]), query),
             level_weight=level_weight,
+            without_support=without_support,
         )
         self.width = width
 

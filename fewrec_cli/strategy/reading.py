@@ -85,6 +85,8 @@ class Reading(Strategy, ABC):
         outer: How shared weights and the network are updated together.
         feed: What one step is fed with.
         level_weight: Weight of the loss of the level probabilities beside the score's.
+        without_support: Share of training tasks whose support is hidden, so that the shared score
+            stays one to start from.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Reading(Strategy, ABC):
         outer: Outer,
         feed: Feed,
         level_weight: float,
+        without_support: float,
     ) -> None:
         super().__init__(
             adapter=adapter, augment=augment, augment_weight=augment_weight, outer=outer, feed=feed
@@ -104,6 +107,7 @@ class Reading(Strategy, ABC):
         given = {"adapter": adapter, "augment": augment, "augment_weight": augment_weight}
         self.pretrain = None if pretrain is None else pretrain(**given)
         self.level_weight = level_weight
+        self.without_support = without_support
         self.levels: LevelHead | None = None
 
     @abstractmethod
@@ -137,7 +141,11 @@ class Reading(Strategy, ABC):
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"{self.name} is fed with tasks, got {type(batch).__name__}")
         penalty = backbone.penalty(batch.query.item, batch.query.weight)
-        return self.adapted_loss(backbone, batch) + penalty
+        drawn = torch.Generator().manual_seed(batch.seed)
+        shown = torch.rand(len(batch), generator=drawn) >= self.without_support
+        weight = batch.support.weight * shown.to(batch.support.weight)[:, None]
+        some = replace(batch, support=batch.support.reweighted(weight))
+        return self.adapted_loss(backbone, some) + penalty
 
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool

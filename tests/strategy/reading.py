@@ -33,7 +33,7 @@ class ReadingContract:
     def made(self, kind: str = "mf", feedback: str = "explicit") -> tuple[Case, Reading]:
         """Return tasks with ragged supports, and a strategy whose network has something to say."""
         made = case(kind, feedback=feedback)  # type: ignore[arg-type]
-        return made, awake(strategy(made, *self.words))
+        return made, awake(strategy(made, *self.words, "strategy.without_support=0"))
 
     def answers(self, made: Case, found: Reading, support: Rows, item: Tensor) -> Prediction:
         """Return what is foretold of items."""
@@ -130,6 +130,15 @@ class ReadingContract:
         expected = ((each * query.weight).sum(1) / query.weight.sum(1)).mean()
         expected = expected + made.backbone.penalty(query.item, query.weight)
         close(found.loss(made.backbone, batch(made)), expected)
+
+    def test_hidden_supports_train_the_shared_score(self) -> None:
+        made = case("mf")
+        found = awake(strategy(made, *self.words, "strategy.without_support=1"))
+        empty = made.support.reweighted(torch.zeros_like(made.support.weight))
+        shared = batch(replace(made, support=empty))
+        found.loss(made.backbone, batch(made)).backward()
+        assert all(p.grad is None or not p.grad.any() for p in found.adapter.parameters())
+        close(found.loss(made.backbone, batch(made)), found.loss(made.backbone, shared))
 
     def test_a_part_of_the_batch_has_its_share_of_the_gradient(self) -> None:
         made, found = self.made()

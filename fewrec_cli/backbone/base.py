@@ -144,7 +144,8 @@ class Backbone(nn.Module, ABC):
         A backbone that need not offer this has every row's whole features as the item's half.
 
         Args:
-            user: ``(tasks,)``.
+            user: ``(tasks,)``; may be empty if the items' halves are all that is wanted and the
+                user's half has a width.
             task: Place of each row's user in ``user``, ``(rows,)``.
             item: ``(rows,)``.
         """

@@ -23,7 +23,7 @@ from fewrec_cli.engine.base import (
     weighted_mean,
 )
 from fewrec_cli.engine.fast_factor import FactorForm, FactorPiece
-from fewrec_cli.engine.fast_mlp import MLPForm, MLPPiece
+from fewrec_cli.engine.fast_mlp import MLPForm, MLPPiece, first_output
 from fewrec_cli.engine.pack import Packed, PlacedRows, pack
 from fewrec_cli.scenario.batch import Rows
 
@@ -117,12 +117,13 @@ def query_losses(
     wanted = query.item if query.negative is None else torch.cat([query.item, query.negative], 1)
     owner = tasks.repeat_interleave(wanted.shape[1])
     if loop.steps == 1 and backbone.head.spec.form == "mlp" and not loop.second_order:
-        with torch.no_grad():
-            seen = backbone.halves(ordered, task, item)
-            known = MLPForm(backbone.head, seen)
         halves = backbone.halves(ordered, owner, wanted.flatten())
+        with torch.no_grad():
+            apart = halves.user.shape[1] > 0
+            seen = backbone.halves(ordered[:0] if apart else ordered, task, item)
+            constant = first_output(backbone.head, seen), seen.item
         rows, index = _placed(packed, seen.index), halves.index.view_as(wanted)
-        own, constant = MLPForm(backbone.head, halves), (known.item_out, known.item)
+        own = MLPForm(backbone.head, halves)
         losses = own.one_step_losses(packed, rows, constant, query, index, kind, loop)
         return packed.back(losses)
     halves = backbone.halves(ordered, torch.cat([task, owner]), torch.cat([item, wanted.flatten()]))

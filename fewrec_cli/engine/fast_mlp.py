@@ -93,7 +93,7 @@ class MLPForm:
         weight, bias = head.get_parameter("layers.0.weight"), head.get_parameter("layers.0.bias")
         width = self.user.shape[1]
         self.user_out = functional.linear(self.user, weight[:, :width], bias)
-        self.item_out = self.item @ weight[:, width:].T
+        self.item_out = first_output(head, halves)
 
     def adapt(self, packed: Packed, rows: PlacedRows, loop: InnerLoop) -> tuple[MLPPiece, ...]:
         """Take the steps of all tasks: the first for all at once, further ones part by part.
@@ -158,6 +158,8 @@ class MLPForm:
         moves = tuple((one.weight_rate is not None, one.bias_rate is not None) for one in layers)
         user = self.user if graph else self.user.detach()
         square = (self.user * user).sum(-1)[:, None, None]
+        total = query.weight.sum(1, keepdim=True)
+        query = query.reweighted(query.weight / total.where(total > 0, 1))
         plan = Plan(packed, rows, query, index, kind, graph, constant, moves)
         return fused.query_losses(plan, (self.item_out, self.user_out, self.item, square), layers)
 
@@ -179,6 +181,12 @@ class MLPForm:
         sizes = [len(piece.user) for piece in pieces]
         blocks = zip(pieces, torch.split(first, sizes), torch.split(item, sizes), strict=True)
         return torch.cat([piece.score(one, other) for piece, one, other in blocks])
+
+
+def first_output(head: nn.Module, halves: Halves) -> Tensor:
+    """Return the first layer's output of each item's half, ``(items, width)``."""
+    weight = head.get_parameter("layers.0.weight")
+    return halves.item @ weight[:, weight.shape[1] - halves.item.shape[1] :].T
 
 
 def read_layers(head: nn.Module, loop: InnerLoop) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewrec_cli.engine.base import RatingLoss, pairwise_loss, pointwise_loss, weighted_mean
+from fewrec_cli.engine.base import RatingLoss, pairwise_loss, pointwise_loss
 from fewrec_cli.engine.errors import errors_backward, errors_of, query_slope
 from fewrec_cli.engine.pack import Packed, PlacedRows
 from fewrec_cli.engine.taught import Taught
@@ -28,7 +28,7 @@ class Plan:
     Attributes:
         packed: The supports.
         support: Where the features of the supports stand.
-        query: Rating and weight of the queries, in the packed order.
+        query: The queries, in the packed order; each task's weights sum to 1 (or all are 0).
         index: Where the features of the queries' items stand, ``(tasks, n)``; of pairs
             ``(tasks, 2 n)``, all items and then all negatives.
         kind: Loss of ratings.
@@ -105,6 +105,7 @@ class Part:
         self.rows = plan.support.cut(places)
         self.rating = plan.packed.rating[places].view(len(self.index), -1)
         self.share = plan.packed.share[places].view(len(self.index), -1)
+        self.above = list(zip(values.weights, values.biases, strict=True))
         self.low = next(number for number, moves in enumerate(plan.moves) if any(moves))
 
     def forward(self) -> Tensor:
@@ -114,8 +115,10 @@ class Part:
         self.score = self._answer()
         query = self.query
         if self.plan.packed.pairs:
-            return weighted_mean(pairwise_loss(*self.score.chunk(2, -1)), query.weight)
-        return weighted_mean(pointwise_loss(self.score, query.rating, self.plan.kind), query.weight)
+            losses = pairwise_loss(*self.score.chunk(2, -1))
+        else:
+            losses = pointwise_loss(self.score, query.rating, self.plan.kind)
+        return (losses * query.weight).sum(1)
 
     def backward(self, sums: Values, share: Tensor, *, learned: bool) -> None:
         """Add the gradient of the losses to ``sums``.
@@ -125,9 +128,7 @@ class Part:
             share: Weight of each task's loss, ``(tasks,)``.
             learned: Whether the step sizes' gradient is wanted.
         """
-        weight = self.query.weight
-        total = weight.sum(1, keepdim=True)
-        weight = weight * (share[:, None] / torch.where(total > 0, total, torch.ones_like(total)))
+        weight = self.query.weight * share[:, None]
         pairs = self.plan.packed.pairs
         slope = query_slope(self.score, self.query.rating, self.plan.kind, pairs=pairs)
         slope = slope * (weight.repeat(1, 2) if pairs else weight)
@@ -141,14 +142,14 @@ class Part:
         item_out, item = self.plan.constant or (values.item_out, values.item)
         out = _blocks(self.rows.of(item_out), tasks).add_(values.user_out[self.tasks, None])
         self.hidden = {0: _blocks(self.rows.of(item), tasks)} if self._whole else {}
-        for layer, (weight, bias) in enumerate(self._above, start=1):
+        for layer, (weight, bias) in enumerate(self.above, start=1):
             self.hidden[layer] = out.relu_()
             out = functional.linear(out, weight, bias)
         self.seen = out[..., 0]
         pairs = self.plan.packed.pairs
         error = errors_of(self.seen, self.rating, self.share, pairs=pairs)[..., None]
-        errors = {len(self._above): error}
-        for layer in range(len(self._above), self.low, -1):
+        errors = {len(self.above): error}
+        for layer in range(len(self.above), self.low, -1):
             error = _masked(_down(error, self.values.weights[layer - 1]), self.hidden[layer])
             errors[layer - 1] = error
         return errors
@@ -164,7 +165,7 @@ class Part:
         for layer, taught in enumerate(self.taught):
             if layer:
                 self.asked[layer] = out.relu_()
-                out = functional.linear(out, *self._above[layer - 1])
+                out = functional.linear(out, *self.above[layer - 1])
             if taught is not None:
                 out = taught.less(out, self.asked.get(layer))
         return out[..., 0]
@@ -174,7 +175,7 @@ class Part:
         self.errors: dict[int, Tensor | None] = {}
         self.inputs: dict[int, Tensor | None] = {}
         down: Tensor | None = None
-        for layer in range(len(self._above), -1, -1):
+        for layer in range(len(self.above), -1, -1):
             rows, taught = self.asked.get(layer), self.taught[layer]
             down = None
             if layer and rows is not None:
@@ -197,7 +198,7 @@ class Part:
 
     def _unlearn(self, sums: Values) -> None:
         """Carry the gradients in errors and inputs of the supports back to where they come from."""
-        top, towards = len(self._above), self.errors[self.low]
+        top, towards = len(self.above), self.errors[self.low]
         for layer in range(self.low, top):
             up = _masked(_known(towards), self.hidden[layer + 1])
             slope, weight = self.slopes[layer + 1], self.values.weights[layer]
@@ -222,10 +223,6 @@ class Part:
     def _whole(self) -> bool:
         """Whether the first layer's weight moves, so that inputs are needed besides outputs."""
         return self.plan.moves[0][0]
-
-    @property
-    def _above(self) -> list[tuple[Tensor, Tensor]]:
-        return list(zip(self.values.weights, self.values.biases, strict=True))
 
     def _taught(self, layer: int) -> Taught | None:
         """Return what a layer's step changes; the user's half adds to the first one's constant."""

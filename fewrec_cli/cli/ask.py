@@ -41,7 +41,7 @@ class Wanted:
 
     base: Path
     k: int = 10
-    known: float = 0.5
+    known: float = 1.0
     rated: dict[str, float] = field(default_factory=dict)
     about: dict[str, str] = field(default_factory=dict)
 
@@ -96,7 +96,7 @@ def read(words: Sequence[str]) -> Wanted:
     if "run" not in given:
         raise ConfigError("ask lacks the run", "write run=FOLDER, the last line that train printed")
     k = _number("k", given.get("k", "10"), int, lambda value: value >= 1, "a whole number from 1")
-    known = _number("known", given.get("known", "0.5"), float, _positive, "a number, 0 or more")
+    known = _number("known", given.get("known", "1"), float, _positive, "a number, 0 or more")
     rated = {
         item: _number("rated", stars, float, math.isfinite, "stars, e.g. rated=50:5,181:4")
         for item, stars in _pairs("rated", given.get("rated", ""), ":", "50:5,181:4")

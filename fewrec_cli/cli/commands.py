@@ -89,7 +89,7 @@ COMMANDS = (
             ("about=", "what is known of the user: FIELD=VALUE,FIELD=VALUE"),
             (
                 "known=",
-                "power of the share of users who rated an item: the chance to know it (0.5)",
+                "power of the share of users who rated an item: the chance to know it (1)",
             ),
             ("--json", "print JSON instead of a table"),
         ),

@@ -55,7 +55,7 @@ def run(folder: Path) -> Path:
 def test_words_reach_the_job_read(fewrec: "Call", calls: list[dict[str, Any]], run: Path) -> None:
     fewrec("ask", "run=run")
     fewrec("ask", "k=3", "rated=50:5, a:7:2.5", "about=gender=F,age=25-34", "known=0", "run=run")
-    plain = {"base": run, "k": 10, "known": 0.5, "rated": {}, "about": {}}
+    plain = {"base": run, "k": 10, "known": 1.0, "rated": {}, "about": {}}
     assert calls == [
         plain,
         plain

@@ -49,8 +49,8 @@ class Plan:
     """
 
     rounds: int = 9
-    least_s: float = 0.3
-    total_s: float = 900.0
+    least_s: float = 0.2
+    total_s: float = 420.0
     sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
     loop_sizes: tuple[int, ...] = (32, 256)
     catalogues: tuple[int, ...] = (1_682, 3_706)

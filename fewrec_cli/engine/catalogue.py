@@ -14,10 +14,10 @@ from fewrec_cli.engine.layer import LowRank
 from fewrec_cli.engine.memory import fitting
 from fewrec_cli.engine.weights import TaskWeights
 
-TILE = 1 << 20
+TILE = 1 << 19
 """Bytes of hidden units of one tile (tasks x items) on a CPU: what stays in cache between two
 layers."""
-TASKS = 16
+TASKS = 32
 """Tasks of one block on a CPU."""
 Linear = tuple[Tensor, Tensor]
 """Weight ``([tasks,] out, in)`` and bias ``([tasks,] out)``."""

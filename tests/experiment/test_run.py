@@ -249,6 +249,7 @@ def test_the_manifest_says_what_made_the_figures(
 ) -> None:
     assert manifest["signature"] == metrics["signature"]
     assert manifest["device"] == "cpu"
+    assert manifest["engine"] == {"path": "fast", "reason": "closed form of the factor head"}
     assert manifest["seeds"] == {"run": 0, "scenario": 0}
     assert manifest["versions"]["fewrec"] == fewrec_cli.__version__
     assert manifest["versions"]["torch"] == torch.__version__

@@ -95,7 +95,7 @@ def _metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
     rated = bool(_present(rows, RATING))
     wanted = shown_metrics(cuts, implicit=not rated) if cuts else (*RATING, "auc_user")
     ranks = [metric for metric in wanted if metric.startswith("ndcg@") or not rated]
-    order = _present(rows, dict.fromkeys([*RATING, *ranks, "auc_user"]))
+    order = _present(rows, dict.fromkeys([*RATING, *ranks, "auc_user", "interval_coverage"]))
     first = ["mae", "mae_median", *ranks[:1], "rmse", "auc_user"]
     return order, [*(metric for metric in first if metric in order), *order]
 

@@ -377,7 +377,8 @@ def show(sizes: list[Measured]) -> None:
         )
     growth = Table(title="per million rows: CPU seconds / MiB")
     growth.add_column("rows", justify="right")
-    for name in names:
+    growing = [name for name in names if name != "sample"]  # a step costs the same at any size
+    for name in growing:
         growth.add_column(name, justify="right")
     for one in sizes:
         millions = one.rows / 1e6
@@ -385,7 +386,7 @@ def show(sizes: list[Measured]) -> None:
             f"{one.rows:,}",
             *(
                 f"{stage.cpu_seconds / millions:.3f} / {stage.mib / millions:.1f}"
-                for stage in one.stages.values()
+                for stage in map(one.stages.__getitem__, growing)
             ),
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -393,7 +394,7 @@ def show(sizes: list[Measured]) -> None:
     console.print(growth)
     console.print(f"{os.cpu_count()} CPU cores, numpy {np.__version__}")
     for line in verdict(sizes[-1]):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def show_readings(found: list[Reading]) -> None:

@@ -13,6 +13,7 @@ from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.engine.accumulate import mean_in_parts
+from fewrec_cli.engine.alike import by_length
 from fewrec_cli.engine.base import Adapted, pairwise_loss, pointwise_loss, weighted_mean
 from fewrec_cli.engine.ridge import fit
 from fewrec_cli.engine.rows import linear_rows, linear_support
@@ -35,7 +36,8 @@ class MetaRidge(Strategy):
     (``id_dropout``). Implicit data is ranked by the ridge alone: it has no levels.
 
     Args:
-        adapter: ``ridge``, whose λ is learned per column.
+        adapter: ``ridge``, whose λ is learned per column; as training goes through it, no factor
+            on it is tried afterwards (``strengths``).
         augment: Changes of the supports, by name.
         augment_weight: α of D* = D + α D'.
         outer_lr: Step size (Adam), > 0.
@@ -48,7 +50,7 @@ class MetaRidge(Strategy):
             ridge's.
         item_numbers: Learned numbers of each item that the network reads, >= 0.
         hidden: Hidden widths of the network.
-        dropout: Of its hidden numbers, 0..1.
+        dropout: Of its hidden numbers, and of an item's numbers all at once, 0..1.
         implicit_l2: Penalty on each item's squared y, in rows.
         weighting: Share of each task in a step: its share of the query ``rows``, or ``uniform``.
         tasks_per_step: Episodes per step.
@@ -114,6 +116,7 @@ class MetaRidge(Strategy):
                 "strategy=meta_ridge learns through a ridge solve, and this adapter makes none",
                 "leave strategy/adapter out, or choose strategy/adapter=ridge",
             )
+        self.adapter.strengths = (1.0,)
         columns = len(backbone.head.linear_weights())
         self.rated = nn.Parameter(torch.zeros(dataset.n_items, columns))
         counts = np.bincount(train.item, minlength=dataset.n_items)
@@ -172,9 +175,10 @@ class MetaRidge(Strategy):
         mean_rows = batch.query.weight.sum(1).mean()
 
         def losses(part: TaskBatch) -> Tensor:
-            adapted = self.adapt(backbone, part.user, part.support, seed=part.seed, training=True)
-            each = self.query_losses(backbone, adapted, part.user, part.query)
-            return each * part.query.weight.sum(1) / mean_rows if self.weighting == "rows" else each
+            alike = by_length(part)
+            each = torch.cat([self.task_losses(backbone, some) for some in alike])
+            rows = torch.cat([some.query.weight.sum(1) for some in alike])
+            return each * rows / mean_rows if self.weighting == "rows" else each
 
         learned = [p for p in (*backbone.parameters(), *self.parameters()) if p.requires_grad]
         item, weight = batch.query.item, batch.query.weight

@@ -47,7 +47,8 @@ class SupportReader(nn.Module):
         level: Rating levels (standard units), ``(levels,)``.
         item_numbers: Learned numbers of each item, >= 0; those of unseen items stay 0.
         hidden: Widths of the hidden layers.
-        dropout: Probability that a hidden number is left out in training, 0..1.
+        dropout: Probability, in training, that a hidden number is left out, and that an item
+            counts as unseen, 0..1.
     """
 
     level: Tensor
@@ -56,6 +57,7 @@ class SupportReader(nn.Module):
         self, items: int, level: Tensor, item_numbers: int, hidden: list[int], dropout: float
     ) -> None:
         super().__init__()
+        self.dropout = dropout
         self.register_buffer("level", level)
         self.item = nn.Parameter(torch.zeros(items, item_numbers))
         self.log_sharpness = nn.Parameter(torch.tensor(5.0).log())
@@ -108,5 +110,7 @@ class SupportReader(nn.Module):
         alike = (alike * self.log_sharpness.exp() + support.absent[:, None]).softmax(-1)
         summary = support.summary[:, None].expand(*item.shape, -1)
         own = functional.embedding(item, self.item)
+        if self.training and self.dropout:
+            own = own * (torch.rand_like(own[..., :1]) >= self.dropout)
         found: Tensor = self.layers(torch.cat([row, own, alike @ support.value, summary], -1))
         return found

@@ -38,7 +38,7 @@ def awake(made: Case, *words: str) -> MetaRidge:
     with torch.no_grad():
         for value in found.parameters():
             value.add_(0.2 * torch.randn(value.shape, generator=drawn, dtype=value.dtype))
-    return found
+    return found.eval()
 
 
 def answers(made: Case, found: MetaRidge, support: Rows) -> Prediction:
@@ -121,7 +121,7 @@ def test_levels_are_those_of_the_data(scale: Scale | None, count: int | None) ->
     found = built_strategy("strategy=meta_ridge")
     found.prepare(made.backbone, dataset, train_rows(dataset))
     assert isinstance(found, MetaRidge)
-    levels = answers(made, found.double(), made.support).levels
+    levels = answers(made, found.double().eval(), made.support).levels
     assert levels is None if count is None else levels is not None and levels.shape[-1] == count
 
 

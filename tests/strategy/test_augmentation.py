@@ -86,7 +86,9 @@ def test_a_copy_as_heavy_as_the_rows_changes_nothing_when_it_is_the_same() -> No
     arguments = (made.backbone, made.user, made.support)
     doubled = strategy(made, "strategy=augmentation", *words, "strategy.augment_weight=1")
     plain = strategy(made, "strategy=augmentation", *words[2:], "strategy/augment=[]")
-    one, other = (s.adapt(*arguments, seed=0, training=False).values_by_name() for s in (doubled, plain))
+    one, other = (
+        kind.adapt(*arguments, seed=0, training=False).values_by_name() for kind in (doubled, plain)
+    )
     for name, value in one.items():
         close(value, other[name])
 

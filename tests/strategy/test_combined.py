@@ -75,7 +75,7 @@ def test_tasks_are_adapted_to_as_the_last_phase_does() -> None:
     last = combined(MAML_, half).adapt(*arguments, seed=0, training=False)
     first = combined(half, MAML_).adapt(*arguments, seed=0, training=False)
     start = made.backbone.get_parameter("head.bias")
-    close(last.values_by_name()["head.bias"], start.expand(4) + 0.5)  # the spy moves the bias by one
+    close(last.values_by_name()["head.bias"], start.expand(4) + 0.5)  # the spy adds one
     close(first.values_by_name()["head.bias"], start.expand(4) + 1.0)
 
 

@@ -98,6 +98,7 @@ def measure(plan: Plan, device: torch.device, engine: str) -> Report:
             strategy = work.strategy(own, data, size, engine).to(device)
             contenders.append(train.engine(strategy, own, metas[size], "engine"))
         report.add(work.name, timed(contenders))
+        report.done[work.name] = train.operations(contenders[-1])
     report.add("ridge", timed(_ridge(data, metas[256], device, engine)))
     for items in plan.catalogues:
         contenders = ranking.contenders(items, plan.ranked, device)

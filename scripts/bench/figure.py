@@ -88,4 +88,5 @@ def _bars(panel: Axes, report: Report) -> None:
             )
     panel.set_xticks(range(len(RANKED)), [f"{int(w.split('_')[1]):,} items" for w in RANKED])
     panel.set(title="adapt, then top-10 of all items", ylabel="users per second")
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     panel.margins(y=0.18)

@@ -1,4 +1,4 @@
-"""Floating-point operations of a meta-step, counted as a loop would do them."""
+"""Floating-point operations of a meta-step, as a loop does them; the engine does fewer."""
 
 from itertools import pairwise
 

@@ -26,6 +26,7 @@ class Report:
         gemm_gflops: The machine's matrix product (float32), measured in this run.
         pace: Tasks (users) per second by work and contender, e.g. ``loop/32``; medians.
         flops: Operations per task of each kind of training step, counted as a loop does them.
+        done: Operations per task that the engine's matrix products really do.
         disagreement: Largest difference of loop's and engine's gradient, as a share of its largest
             number.
     """
@@ -34,6 +35,7 @@ class Report:
     gemm_gflops: float
     pace: dict[str, dict[str, float]] = field(default_factory=dict)
     flops: dict[str, float] = field(default_factory=dict)
+    done: dict[str, float] = field(default_factory=dict)
     disagreement: dict[str, float] = field(default_factory=dict)
 
     def add(self, work: str, pace: dict[str, float]) -> None:
@@ -61,21 +63,24 @@ class Report:
             found[f"{work}_best"] = best
         return found
 
-    def share(self, work: str) -> float | None:
-        """Return the best step's share of the matrix product's rate, or None if not counted."""
-        if work not in self.flops:
+    def share(self, work: str, per_task: dict[str, float]) -> float | None:
+        """Return the best step's share of the matrix product's rate, by operations per task."""
+        if work not in per_task:
             return None
-        return self.best(work, "engine")[1] * self.flops[work] / self.gemm_gflops / 1e9
+        return self.best(work, "engine")[1] * per_task[work] / self.gemm_gflops / 1e9
 
     def content(self) -> dict[str, Any]:
         """Return everything as plain containers."""
-        shares = {work: self.share(work) for work in self.flops}
         return {
             "ratios": self.ratios(),
             "tasks_per_second": self.pace,
             "gemm_gflops": self.gemm_gflops,
-            "share_of_gemm": shares,
-            "flops_per_task": self.flops,
+            "share_of_gemm": {work: self.share(work, self.done) for work in self.done},
+            "share_of_gemm_in_the_loop_s_operations": {
+                work: self.share(work, self.flops) for work in self.flops
+            },
+            "operations_per_task": self.done,
+            "operations_per_task_of_the_loop": self.flops,
             "gradient_difference": self.disagreement,
             "settings": self.settings,
         }
@@ -107,7 +112,7 @@ def _cells(report: Report, work: str) -> list[str]:
     if work == "ridge":
         base, own = pace["engine/256"], pace["ridge/256"]
         return ["", "", "", f"{base:,.0f} (256)", f"{own:,.0f} (256)", f"{ratios[work]:.1f}x", ""]
-    share = report.share(work)
+    share = report.share(work, report.done)
     told = [f"{n:,.0f} ({size})" for size, n in (report.best(work, w) for w in ("loop", "engine"))]
     if work.startswith("rank"):
         return ["", "", "", *told, f"{ratios[work]:.1f}x", ""]

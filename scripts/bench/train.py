@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch.optim import Adam
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench import ours, peers
 from bench.clock import Contender
@@ -95,6 +96,16 @@ def engine(strategy: Strategy, backbone: Backbone, metas: Sequence[Meta], name: 
 
     learned = [*backbone.parameters(), *strategy.parameters()]
     return Contender(f"{name}/{len(metas[0])}", _step(backbone, learned, metas, gradients))
+
+
+def operations(step: Contender) -> float:
+    """Return the floating-point operations of a step's matrix products, per task.
+
+    At least: PyTorch's counter leaves out products that are added in place.
+    """
+    with FlopCounterMode(display=False) as counted:
+        tasks = step.work()
+    return counted.get_total_flops() / tasks
 
 
 def _step(

@@ -227,9 +227,24 @@ def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
     check(tmp_path)
 
 
-@pytest.mark.parametrize("option", names("experiment"))
+def own_data(experiment: str) -> bool:
+    """Return whether an experiment is on a split that was given with one data set."""
+    chosen = (
+        str(one) for entry in raw("experiment", experiment).defaults for one in entry.values()
+    )
+    return not OF_ONE_DATA_SET.isdisjoint(chosen)
+
+
+@pytest.mark.parametrize("option", [name for name in names("experiment") if not own_data(name)])
 def test_experiment_runs_on_generated_data(option: str, tmp_path: Path) -> None:
     run((f"experiment={option}", "data=synthetic", *SHRUNK_DATA), tmp_path)
+    check(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", [name for name in names("experiment") if own_data(name)])
+def test_experiment_runs_on_its_own_data(option: str, tmp_path: Path, real_data: Path) -> None:
+    run((f"experiment={option}", f"data.root='{real_data}'"), tmp_path)
     check(tmp_path)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MISTAKES = {
     "trian": ("no command 'trian'", "did you mean 'train'?"),
     "--verson": ("no flag '--verson'", "did you mean '--version'?"),
-    "train strategy=mamll": ("no strategy 'mamll'; did you mean 'maml'?", "others: augmentation"),
+    "train strategy=mamll": ("no strategy 'mamll'; did you mean 'maml'?", "others: anil"),
     "train strateg=maml": ("no group or key 'strateg'", "did you mean strategy=maml?"),
     "train strategy.iner_lr=1": (
         "strategy.iner_lr is not an option of strategy=maml",
@@ -23,7 +23,7 @@ MISTAKES = {
     "train +trainer.foo=1": ("trainer.foo is read by nothing", ""),
     "train seed=a": ("seed must be a whole number, got 'a'", "write seed=VALUE"),
     "train seed": ("seed lacks its value", "write seed=VALUE (now seed=0)"),
-    "train strategy": ("strategy lacks its value", "write strategy=OPTION, one of: augmentation"),
+    "train strategy": ("strategy lacks its value", "write strategy=OPTION, one of: anil"),
     "train maml": ("'maml' is no word=value", "did you mean strategy=maml?"),
     "train strategy.adapter=ridge": (
         "strategy.adapter is a group",
@@ -52,7 +52,7 @@ MISTAKES = {
     "train --resolve": ("--resolve shows nothing without --cfg", "add --cfg job, or leave"),
     "train --foo": ("no flag --foo", "see fewrec train --help"),
     "train ~logger": ("~logger takes away what every run needs", "choose logger=OPTION, one of: "),
-    "train ~strategy": ("~strategy takes away what every run needs", "one of: augmentation, "),
+    "train ~strategy": ("~strategy takes away what every run needs", "one of: anil, "),
     "train ~seed": ("~seed takes away what every run needs", "write seed=VALUE"),
     "train shots=3": ("no group or key 'shots'", "did you mean scenario.shots?"),
     "train trainer.foo=1": ("trainer.foo is not an option of trainer=auto", "  all options: "),

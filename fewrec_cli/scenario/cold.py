@@ -26,6 +26,8 @@ COLD_KEYS = frozenset(
         "year",
         "users",
         "items",
+        "state",
+        "train",
         "validation",
         "seed",
     }

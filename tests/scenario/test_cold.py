@@ -84,7 +84,7 @@ def test_a_list_without_a_known_id_is_an_error(tmp_path: Path) -> None:
 def test_cold_keys_are_keys_of_the_shipped_scenarios() -> None:
     keys = {
         str(key)
-        for name in ("user_cold", "item_cold", "both_cold", "warm")
+        for name in ("user_cold", "item_cold", "both_cold", "warm", "melu")
         for key in composed(f"scenario={name}").scenario
     }
     assert keys >= COLD_KEYS

@@ -460,6 +460,7 @@ class StrategyContract:
         batch = planted_tasks(HELD_OUT)
         assert torch.equal(self.scores(*saved, batch), self.scores(*other, batch))
 
+    @pytest.mark.slow  # trains 80 steps
     def test_adaptation_helps_on_planted_data(self) -> None:
         if not self.adapts:
             pytest.skip("this one does not adapt")

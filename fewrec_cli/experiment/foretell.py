@@ -9,7 +9,7 @@ from torch import Tensor
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.types import FloatArray, IntArray, Scale
 from fewrec_cli.engine.base import Prediction
-from fewrec_cli.metric.rating import level_quantile, median_level
+from fewrec_cli.metric.rating import median_level, spread_quantile
 
 OUTSIDE = 0.1
 """Probability left out on either side of the 80% interval."""
@@ -50,7 +50,7 @@ def foretell(
         return Foretold(score)
     if prediction.levels is not None:
         levels = _numbers(prediction.levels[:, :query])
-        ends = (level_quantile(levels, scale, share) for share in (OUTSIDE, 1 - OUTSIDE))
+        ends = (spread_quantile(levels, scale, share) for share in (OUTSIDE, 1 - OUTSIDE))
         return Foretold(score, median_level(levels, scale), *ends)
     if prediction.variance is not None:
         half = Z80 * _numbers(prediction.variance[:, :query].sqrt() * backbone.rating_sd)

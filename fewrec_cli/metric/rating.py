@@ -38,11 +38,17 @@ def median_level(probability: FloatArray, scale: Scale) -> FloatArray:
         >>> median_level(np.array([0.3, 0.1, 0.2, 0.2, 0.2]), Scale(1, 5))
         array(3.)
     """
-    return level_quantile(probability, scale, 0.5)
+    levels = _checked(probability, scale)
+    # the tolerance keeps 0.1 + 0.2 + 0.2 from falling on either side of a half by rounding
+    below = np.count_nonzero(np.cumsum(probability, axis=-1) <= 0.5 + 1e-9, axis=-1)
+    return np.asarray(levels[np.minimum(below, len(levels) - 1)])
 
 
-def level_quantile(probability: FloatArray, scale: Scale, share: float) -> FloatArray:
-    """Return the lowest level (stars) that more than ``share`` of the probability lies at or below.
+def spread_quantile(probability: FloatArray, scale: Scale, share: float) -> FloatArray:
+    """Return the point (stars) below which ``share`` of the probability lies.
+
+    Each level's probability is spread evenly over half a step to either side, so that an interval
+    between two such points holds the share it names; whole levels would hold far more.
 
     Args:
         probability: As in ``median_level``.
@@ -51,16 +57,29 @@ def level_quantile(probability: FloatArray, scale: Scale, share: float) -> Float
 
     Raises:
         ShapeError: ``probability`` has another number of levels than the scale.
+
+    Example:
+        >>> spread_quantile(np.array([0.2, 0.0, 0.4, 0.4, 0.0]), Scale(1, 5), 0.4)
+        array(3.)
     """
+    levels = _checked(probability, scale)
+    reached = np.cumsum(probability, axis=-1)
+    last = len(levels) - 1
+    place = np.minimum(np.count_nonzero(reached < share, axis=-1), last)[..., None]
+    mass = np.take_along_axis(probability, place, -1)
+    before = np.take_along_axis(reached, place, -1) - mass
+    part = np.clip((share - before) / np.maximum(mass, 1e-12), 0.0, 1.0)
+    return np.asarray((levels[place] + (part - 0.5) * scale.step)[..., 0])
+
+
+def _checked(probability: FloatArray, scale: Scale) -> FloatArray:
     levels = scale.levels
     if probability.shape[-1] != len(levels):
         raise ShapeError(
             f"{probability.shape[-1]} probabilities for {len(levels)} rating levels",
             "give one probability per level",
         )
-    # the tolerance keeps 0.1 + 0.2 + 0.2 from falling on either side of a half by rounding
-    below = np.count_nonzero(np.cumsum(probability, axis=-1) <= share + 1e-9, axis=-1)
-    return np.asarray(levels[np.minimum(below, len(levels) - 1)])
+    return levels
 
 
 def mae(rated: RatedQueries) -> FloatArray:

@@ -31,7 +31,8 @@ def test_levels_give_median_and_quantiles_of_the_query_rows(backbone) -> None:
     levels = torch.tensor([[[0.3, 0.0, 0.4, 0.25, 0.05], [1.0, 0, 0, 0, 0]]])
     found = foretell(Prediction(torch.zeros(1, 2), levels), backbone, SCALE, 1)
     assert found.decoded == [[3.0]]
-    assert (found.low, found.high) == ([[1.0]], [[4.0]])
+    assert found.low == pytest.approx(np.array([[0.5 + 0.1 / 0.3]]))
+    assert found.high == pytest.approx(np.array([[3.5 + 0.2 / 0.25]]))
 
 
 def test_variance_gives_a_symmetric_interval(backbone) -> None:

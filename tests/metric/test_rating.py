@@ -135,8 +135,19 @@ def test_intervals_by_hand() -> None:
     assert np.isnan(rating.interval_width(point)).all()
 
 
-def test_quantiles_of_levels_by_hand() -> None:
+def test_quantiles_of_spread_levels_by_hand() -> None:
     shares = np.array([[0.1, 0.1, 0.5, 0.2, 0.1]])
-    assert rating.level_quantile(shares, Scale(1, 5), 0.1) == [2.0]  # exactly a tenth lies at 1
-    assert rating.level_quantile(shares, Scale(1, 5), 0.9) == [5.0]
-    assert rating.level_quantile(shares, Scale(1, 5), 0.85) == [4.0]
+    assert rating.spread_quantile(shares, STARS, 0.1) == pytest.approx([1.5])
+    assert rating.spread_quantile(shares, STARS, 0.45) == pytest.approx([3.0])
+    assert rating.spread_quantile(shares, STARS, 0.95) == pytest.approx([5.0])
+    assert rating.spread_quantile(np.array([0, 0, 1.0, 0, 0]), STARS, 0.1) == pytest.approx(2.6)
+
+
+def test_quantiles_of_spread_levels_are_those_of_draws() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(9))
+    halves = Scale(1, 5, 0.5)
+    drawn = rng.choice(halves.levels, 200_000, p=shares) + rng.uniform(-0.25, 0.25, 200_000)
+    for share in (0.1, 0.5, 0.9):
+        found = rating.spread_quantile(shares, halves, share)
+        assert np.mean(drawn <= found) == pytest.approx(share, abs=0.005)

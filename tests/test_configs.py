@@ -223,7 +223,7 @@ def some_slow(runs: Iterator[tuple[str, ...]]) -> Iterator[Any]:
         yield pytest.param(words, marks=marks, id=" ".join(words))
 
 
-@pytest.mark.parametrize("words", some_slow(tiny_runs()))
+@pytest.mark.parametrize("words", list(some_slow(tiny_runs())))
 def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
     words = (*words, "data=synthetic", *SHRUNK_DATA)
     if any(set(words) > pair for pair in REFUSED):

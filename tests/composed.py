@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fewrec_cli.strategy.words import ADAPTER_WORDS
+from fewrec_cli.strategy.words import ASIDE
 
 SHRUNK_DATA = ("data.users=60", "data.items=40", "data.ratings_per_user=[24,36]")
 SHRUNK_RUN = (
@@ -39,6 +39,6 @@ def built(group: str, *words: str) -> Any:
     """Return the object behind one group, e.g. ``built("strategy", "strategy=maml")``."""
     node = OmegaConf.to_container(composed(*words)[group], resolve=True)
     assert isinstance(node, dict)
-    for word in ADAPTER_WORDS if group == "strategy" else ():
+    for word in ASIDE if group == "strategy" else ():
         node.pop(word, None)  # the adapter has taken it over
     return instantiate(node, _convert_="all")

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 import fewrec_cli
 from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.strategy.words import ADAPTER_WORDS
+from fewrec_cli.strategy.words import ASIDE
 from tests.command import fewrec
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
 
@@ -114,7 +114,7 @@ def test_keys_are_the_constructor_s_words_in_its_order(group: str, option: str) 
         expected = words_of(target(node["_target_"]))
         keys = [str(key) for key in node if key not in HYDRAS_OWN]
         if group == "strategy" and depth == 0:
-            keys = [key for key in keys if key not in ADAPTER_WORDS]
+            keys = [key for key in keys if key not in ASIDE]
             assert any("adapter" in entry for entry in node["defaults"]), "no adapter in defaults"
             expected = [name for name in expected if name != "adapter"]
         elif group == "strategy":

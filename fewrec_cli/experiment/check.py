@@ -13,7 +13,7 @@ from fewrec_cli.experiment.annotation import fits, wanted
 from fewrec_cli.experiment.ranges import out_of_range
 from fewrec_cli.experiment.rules import broken_rules
 from fewrec_cli.experiment.signature import Parameter, Signature, signature
-from fewrec_cli.strategy.words import ADAPTER_WORDS
+from fewrec_cli.strategy.words import ADAPTER_WORDS, ASIDE
 
 GROUPS = ("data", "scenario", "backbone", "strategy", "trainer", "evaluation", "logger")
 ROOT = {"seed": "int", "threads": "int", "resume": "str | None"}
@@ -97,7 +97,7 @@ def _node(node: DictConfig, path: str) -> Iterable[FewrecError]:
     except ConfigError as fault:
         yield ConfigError(f"{path}.{fault.problem}", fault.remedy)
         return
-    aside = (*HYDRA_WORDS, *(ADAPTER_WORDS if path == "strategy" else ()))
+    aside = (*HYDRA_WORDS, *(ASIDE if path == "strategy" else ()))
     for key in map(str, node):
         parameter = takes.parameters.get(key)
         if parameter is None and key not in aside and not takes.open:

@@ -22,12 +22,13 @@ from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, save_weights
-from fewrec_cli.experiment.world import World, build
+from fewrec_cli.experiment.world import World, build, plain
 from fewrec_cli.metric.settings import ranking_metric
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.scenario.episode import episode_hash
 from fewrec_cli.scenario.leak import LeakReport, check_leaks
+from fewrec_cli.strategy.words import LABEL
 
 SPARSE = ("auc_user",)
 """Metrics that are undefined for tasks without a positive or a negative, whatever is chosen."""
@@ -188,7 +189,7 @@ def signature_of(cfg: DictConfig, world: World) -> str:
     scenario, evaluation = world.scenario, world.evaluation
     parts = {
         "data": f"{world.dataset.name}@{world.dataset.hash[:8]}",
-        "scenario": f"{scenario_word(cfg)}(seed={scenario.seed})",
+        "scenario": f"{scenario_word(cfg)}({_cold(cfg)})",
         "backbone": backbone_word(cfg),
         "strategy": strategy_word(cfg),
         "adapter": _word(cfg.strategy.adapter),
@@ -209,13 +210,21 @@ def signature_of(cfg: DictConfig, world: World) -> str:
 
 
 def strategy_word(cfg: DictConfig) -> str:
-    """Return the strategy's word: the module that its class stands in."""
-    return _word(cfg.strategy)
+    """Return the strategy's word: its label, or the module that its class stands in."""
+    return str(cfg.strategy.get(LABEL) or _word(cfg.strategy))
 
 
 def scenario_word(cfg: DictConfig) -> str:
     """Return the scenario's word."""
     return _word(cfg.scenario)
+
+
+def _cold(cfg: DictConfig) -> str:
+    """Return what decides who is cold and which tasks there are, as far as it is set."""
+    elsewhere = ("_target_", "shots", "query", "draws", "candidates", "curve", "short_history")
+    words = {str(key): value for key, value in plain(cfg.scenario).items()}
+    told = {k: v for k, v in words.items() if k not in elsewhere and v is not None}
+    return ",".join(f"{key}={value}" for key, value in told.items())
 
 
 def backbone_word(cfg: DictConfig) -> str:

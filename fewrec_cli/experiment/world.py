@@ -24,7 +24,7 @@ from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, load_weights
 from fewrec_cli.metric.settings import Evaluation
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.strategy.base import Strategy
-from fewrec_cli.strategy.words import ADAPTER_WORDS
+from fewrec_cli.strategy.words import ASIDE
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _guarded(train: Interactions, source: DataSource, reader: str) -> Interactio
 def build_strategy(cfg: DictConfig) -> Strategy:
     """Build the strategy; the words that only its adapter reads have reached it by reference."""
     content = plain(cfg.strategy)
-    strategy: Strategy = make({k: v for k, v in content.items() if k not in ADAPTER_WORDS})
+    strategy: Strategy = make({k: v for k, v in content.items() if k not in ASIDE})
     return strategy
 
 

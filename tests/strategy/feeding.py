@@ -13,7 +13,7 @@ from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.base import Strategy
-from fewrec_cli.strategy.words import ADAPTER_WORDS
+from fewrec_cli.strategy.words import ASIDE
 from tests.backbone.small import ITEMS, USERS, small_dataset, train_rows
 from tests.composed import composed
 from tests.engine.case import Case
@@ -43,7 +43,7 @@ def built_strategy(*words: str) -> Strategy:
     options = shipped(tuple(word for word in words if word not in values))
     cfg = OmegaConf.merge({"strategy": options}, OmegaConf.from_dotlist(values))
     node: Any = OmegaConf.to_container(cfg.strategy, resolve=True)
-    for word in ADAPTER_WORDS:
+    for word in ASIDE:
         node.pop(word, None)  # the adapter has taken it over
     found: Strategy = instantiate(node, _convert_="all")
     return found

@@ -1,5 +1,7 @@
 """ANIL: the contract, and that its inner loop moves the last layer alone."""
 
+from fewrec_cli.experiment.pipeline import strategy_word
+from tests.composed import composed
 from tests.contracts import StrategyContract
 from tests.engine.case import adapt_by_hand, case, close
 from tests.strategy.feeding import batch, built_strategy, strategy, with_rates_of
@@ -35,3 +37,8 @@ def test_it_is_maml_but_for_what_is_adapted() -> None:
     assert type(anil) is type(maml)
     assert (anil.outer, anil.feed) == (maml.outer, maml.feed)
     assert (vars(anil.adapter)["which"], vars(maml.adapter)["which"]) == ("last", "head")
+
+
+def test_tables_call_it_by_its_own_name() -> None:
+    assert strategy_word(composed("strategy=anil")) == "anil"
+    assert strategy_word(composed("strategy=maml")) == "maml"

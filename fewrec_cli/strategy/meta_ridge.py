@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +11,7 @@ from fewrec_cli.backbone.base import Backbone, row_worth
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.engine.accumulate import mean_in_parts
 from fewrec_cli.engine.alike import by_length
 from fewrec_cli.engine.base import Adapted, pairwise_loss, pointwise_loss, weighted_mean
@@ -119,7 +119,7 @@ class MetaRidge(Strategy):
         self.adapter.strengths = (1.0,)
         columns = len(backbone.head.linear_weights())
         self.rated = nn.Parameter(torch.zeros(dataset.n_items, columns))
-        counts = np.bincount(train.item, minlength=dataset.n_items)
+        counts = TrainTotals.of(dataset, train).item_count
         self.register_buffer("count", torch.from_numpy(counts).float().clamp(min=1))
         self.worth = row_worth(implicit=dataset.implicit)
         self.voice: Voice | None = None

@@ -183,9 +183,18 @@ def _trainer(
         "inference_mode": False,
         "log_every_n_steps": 1,
     }
+    return made_trainer({**ours, **settings})
+
+
+def made_trainer(settings: Mapping[str, Any]) -> pl.Trainer:
+    """Make a trainer.
+
+    Raises:
+        ConfigError: Lightning, or the number of cores, does not allow it.
+    """
     _check_devices(settings)
     try:
-        trainer: pl.Trainer = make({**ours, **settings})
+        trainer: pl.Trainer = make(dict(settings))
     except InstantiationException as fault:
         reason = str(fault.__cause__ or fault).splitlines()[0]
         raise ConfigError(

@@ -6,7 +6,7 @@ import torch.distributed
 from omegaconf import DictConfig
 
 from fewrec_cli.data.shard import ALONE, Shard
-from fewrec_cli.experiment.pretrain import silence_lightning
+from fewrec_cli.experiment.pretrain import made_trainer, silence_lightning
 from fewrec_cli.experiment.world import make, plain
 
 
@@ -19,6 +19,9 @@ def processes_of(cfg: DictConfig) -> Shard:
 
     Args:
         cfg: The run's config; ``data`` and ``trainer`` are read.
+
+    Raises:
+        ConfigError: The trainer cannot be made on this machine.
     """
     if not make(cfg.data).sharded:
         return ALONE
@@ -29,7 +32,7 @@ def processes_of(cfg: DictConfig) -> Shard:
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    strategy = make({**plain(cfg.trainer), **quiet, "max_epochs": 0}).strategy
+    strategy: Any = made_trainer({**plain(cfg.trainer), **quiet, "max_epochs": 0}).strategy
     if strategy.launcher is None:
         return ALONE
     strategy.launcher.launch(strategy.setup_environment)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from fewrec_cli.backbone.mf import MF
 from fewrec_cli.core.errors import ConfigError, ScenarioError
@@ -17,8 +18,10 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.shard import Shard
 from fewrec_cli.experiment.feed import Steps, TrainingRows
+from fewrec_cli.experiment.processes import processes_of
 from fewrec_cli.experiment.world import World, build
 from fewrec_cli.strategy.base import Feed
+from fewrec_cli.strategy.meta_ridge import MetaRidge
 from fewrec_cli.strategy.reptile import Reptile
 from tests.composed import composed
 from tests.data.reading import load
@@ -137,6 +140,22 @@ def test_whoever_reads_a_share_of_the_rows_as_if_it_were_all_is_refused(
     monkeypatch.setattr(kind, "prepare", prepare)
     with pytest.raises(ConfigError, match=f"(?i)does not go with .* {kind.__name__}"):
         world_of(parts, *words)
+
+
+def test_meta_ridge_counts_the_rows_of_all_processes(parts: Path) -> None:
+    whole, alone = (
+        world_of(parts, f"data.shard={word}", "strategy=meta_ridge") for word in ("none", "auto")
+    )
+    assert isinstance(alone.strategy, MetaRidge)
+    assert isinstance(whole.strategy, MetaRidge)
+    assert torch.equal(alone.strategy.count, whole.strategy.count)
+    np.testing.assert_array_equal(alone.strategy.count, np.maximum(alone.totals.item_count, 1))
+
+
+def test_a_trainer_that_cannot_be_made_is_told_as_in_any_run(parts: Path) -> None:
+    cfg = composed(*words(parts, "data.shard=auto", "trainer.accelerator=abacus"))
+    with pytest.raises(ConfigError, match="Lightning refuses the trainer"):
+        processes_of(cfg)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.engine.base import (
@@ -141,7 +142,7 @@ class Reading(Strategy, ABC):
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"{self.name} is fed with tasks, got {type(batch).__name__}")
         penalty = backbone.penalty(batch.query.item, batch.query.weight)
-        drawn = torch.Generator().manual_seed(batch.seed)
+        drawn = torch.Generator().manual_seed(derive_seed(batch.seed, "hidden"))
         shown = torch.rand(len(batch), generator=drawn) >= self.without_support
         weight = batch.support.weight * shown.to(batch.support.weight)[:, None]
         some = replace(batch, support=batch.support.reweighted(weight))

@@ -140,6 +140,22 @@ class ReadingContract:
         assert all(p.grad is None or not p.grad.any() for p in found.adapter.parameters())
         close(found.loss(made.backbone, batch(made)), found.loss(made.backbone, shared))
 
+    def test_which_supports_are_hidden_tells_nothing_of_how_they_are_changed(self) -> None:
+        made = case("mf")
+        found = awake(strategy(made, *self.words, "strategy.without_support=0.5"))
+        told = []
+
+        def augment(rows: Rows, generator: torch.Generator) -> Rows:
+            shown = rows.weight.sum(1) > 0
+            drawn = torch.rand(len(shown), generator=generator) >= 0.5
+            told.append(torch.equal(shown, drawn & (made.support.weight.sum(1) > 0)))
+            return rows
+
+        found.augments = (augment,)  # type: ignore[assignment]
+        for seed in range(8):
+            found.loss(made.backbone, batch(made, seed))
+        assert not all(told)
+
     def test_a_part_of_the_batch_has_its_share_of_the_gradient(self) -> None:
         made, found = self.made()
         whole, grown = batch(made), []

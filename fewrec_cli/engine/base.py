@@ -72,7 +72,7 @@ class Adapted(ABC):
         """
         raise ConfigError(
             f"{type(self).__name__} adapts no parameters of the backbone",
-            "choose strategy/adapter=gradient or ridge",
+            "choose strategy=transfer or maml with strategy/adapter=gradient or ridge",
         )
 
 

@@ -14,6 +14,11 @@ from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.scenario.batch import Rows
 
 
+CANDIDATE_NUMBERS = 768
+"""Attributes, features and networks of a candidate that is scored by itself: above the measured
+peak of every strategy and backbone with the numbers of its yaml, on short supports."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What is foretold of candidates.
@@ -63,6 +68,11 @@ class Adapted(ABC):
     @abstractmethod
     def take(self, tasks: Tensor) -> Self:
         """Return what some of the tasks learned, by their index ``(n,)``."""
+
+    @property
+    def candidate_numbers(self) -> int:
+        """How many numbers ``predict`` holds at once of each candidate, from above."""
+        return CANDIDATE_NUMBERS
 
     def values_by_name(self) -> Mapping[str, Tensor]:
         """Return the adapted parameters by name relative to the backbone, ``(tasks, *shape)``.

@@ -97,12 +97,18 @@ class Catalogue:
     def _number_bytes(self) -> int:
         return self.backbone.rating_mean.element_size()
 
-    def _tiles(self, tasks: int) -> Iterator[slice]:
-        """Cut the catalogue so that two layers of a block's tile, twice each, fit."""
+    def _tiles(self, tasks: int, numbers: int = 0) -> Iterator[slice]:
+        """Cut the catalogue so that two layers of a block's tile, twice each, fit.
+
+        Args:
+            tasks: Of the block.
+            numbers: Held of each task and item, where that is more.
+        """
         widths = self.backbone.head.spec.widths
         wide = max(widths if self._half is None else widths[1:], default=1)
         each = wide * self._number_bytes * max(tasks, 1)
-        step = fitting(self.items.device, 4 * each)
+        held = numbers * self._number_bytes * max(tasks, 1)
+        step = fitting(self.items.device, max(4 * each, held))
         step = step if self.items.is_cuda else min(step, max(TILE // each, 1))
         for start in range(0, self.n_items, step):
             yield slice(start, min(start + step, self.n_items))
@@ -131,7 +137,7 @@ class Catalogue:
         """Ask for every task and item."""
         found = [
             adapted.predict(self.backbone, user, self.items[tile].expand(len(user), -1)).score
-            for tile in self._tiles(len(user))
+            for tile in self._tiles(len(user), adapted.candidate_numbers)
         ]
         return torch.cat([self.backbone.rating_mean.new_empty(len(user), 0), *found], 1)
 

@@ -68,6 +68,12 @@ class RidgeAnswer(Adapted):
         expected = probability @ self.voice.levels.level
         return Prediction((1 - share) * score + share * expected, probability)
 
+    @property
+    def candidate_numbers(self) -> int:
+        """Every support row is compared to each candidate."""
+        rows = 0 if self.support is None else self.support.absent.shape[1]
+        return super().candidate_numbers + 3 * rows
+
     def take(self, tasks: Tensor) -> Self:
         """Return what some of the tasks learned."""
         return replace(

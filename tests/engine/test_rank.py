@@ -14,8 +14,10 @@ from fewrec_cli.engine import catalogue, fast, general, rank
 from fewrec_cli.engine.base import Adapted, Prediction
 from fewrec_cli.engine.catalogue import Catalogue
 from fewrec_cli.engine.weights import TaskWeights
+from fewrec_cli.strategy.meta_ridge_answer import RidgeAnswer
 from tests.backbone.small import ITEMS
 from tests.engine.case import SETS, Case, case, close
+from tests.strategy.feeding import strategy
 
 GRID = [
     one
@@ -104,6 +106,27 @@ def test_blocks_of_tasks_and_of_items_change_nothing(engine, monkeypatch) -> Non
         found = rank.top(made.backbone, adapted, made.user, seen, 5, ITEMS)
         assert torch.equal(found.item, whole.item)
         close(found.score, whole.score)
+
+
+def test_what_is_asked_for_item_by_item_fits_too(monkeypatch) -> None:
+    made = case("mf", lengths=LENGTHS)
+    found = strategy(made, "strategy=meta_ridge").eval()
+    with torch.no_grad():
+        adapted = found.adapt(made.backbone, made.user, made.support, seed=0, training=False)
+        whole = Catalogue(made.backbone, ITEMS).scores(adapted, made.user)
+        asked = []
+
+        def listening(own: Adapted, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
+            asked.append(item.numel() * own.candidate_numbers * 8)
+            return real(own, backbone, user, item)
+
+        real = RidgeAnswer.predict
+        monkeypatch.setattr(RidgeAnswer, "predict", listening)
+        budget = 5 * len(made.user) * adapted.candidate_numbers * 8
+        monkeypatch.setattr(catalogue, "fitting", lambda device, size: max(1, budget // size))
+        close(Catalogue(made.backbone, ITEMS).scores(adapted, made.user), whole)
+    assert len(asked) == 3  # of 12 items 5, 5 and 2
+    assert max(asked) <= budget
 
 
 class OtherHead(Head):

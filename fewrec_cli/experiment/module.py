@@ -37,24 +37,25 @@ class FewShotModule(pl.LightningModule):
         self.backbone = backbone
         self.phase = phase
         self.whole = whole
+        self._sum, self._count = torch.zeros(()), 0
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the phase's loss; its gradient is averaged over processes."""
         loss = self.phase.loss(self.backbone, batch)
-        self.log(
-            "train/loss",
-            loss.detach(),
-            batch_size=len(batch),
-            on_step=False,
-            on_epoch=True,
-            sync_dist=True,
-        )
+        self._sum = self._sum.to(loss.device) + loss.detach() * len(batch)
+        self._count += len(batch)
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss of {self.phase.name} is {loss.item()} at step {self.global_step}",
                 "lower strategy.outer_lr or strategy.inner_lr",
             )
         return loss * batch.share
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's mean loss; Lightning's own mean costs more than a small step."""
+        mean = self._sum / max(self._count, 1)
+        self.log("train/loss", mean, batch_size=max(self._count, 1), sync_dist=True)
+        self._sum, self._count = torch.zeros((), device=self.device), 0
 
     def validation_step(self, batch: TaskBatch, _index: int) -> None:
         """Log the query loss of adapted validation tasks."""

@@ -13,7 +13,6 @@ from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.scenario.batch import Rows
 
-
 CANDIDATE_NUMBERS = 768
 """Attributes, features and networks of a candidate that is scored by itself: above the measured
 peak of every strategy and backbone with the numbers of its yaml, on short supports."""

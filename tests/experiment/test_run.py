@@ -275,7 +275,7 @@ def test_the_manifest_says_what_made_the_figures(
 def test_the_signature_names_what_figures_depend_on(metrics: dict[str, Any]) -> None:
     for part in (
         *("shots=2", "query=6", "draws=2", "candidates=query", "k=1/3/5/10", "seed=0"),
-        *("backbone=mf", "strategy=maml", "scenario=user_cold(seed=0)", "data=synthetic@"),
+        *("backbone=mf", "strategy=maml", "scenario=user_cold(", "fraction=0.2", "data=synthetic@"),
         f"version={fewrec_cli.__version__}",
     ):
         assert part in metrics["signature"]

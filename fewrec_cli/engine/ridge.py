@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.engine.weights import TaskWeights, encode
+from fewrec_cli.engine.rows import linear_rows, linear_support
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows
 
 
@@ -95,7 +96,7 @@ class Posterior(TaskWeights):
 
     def variance(self, backbone: Backbone, user: Tensor, item: Tensor) -> Tensor:
         """Return σ²(1 + z'K⁻¹z), ``(tasks, n)``."""
-        _, design = backbone.head.linear_view(backbone.encode(user, item))
+        _, design = linear_rows(backbone, user, item)
         return self.noise[:, None] * (1 + self.covariance.leverage(design))
 
     def take(self, tasks: Tensor) -> Self:
@@ -167,20 +168,15 @@ def solve(backbone: Backbone, user: Tensor, support: Rows, precision: Tensor) ->
         Bertinetto et al., "Meta-learning with differentiable closed-form solvers", ICLR 2019,
         equations 4 and 6, with a prior mean and one λ per dimension.
     """
-    offset, design = backbone.head.linear_view(encode(backbone, user, support))
-    rating, weight = support.rating, support.weight
-    if support.negative is not None:
-        other_offset, other = backbone.head.linear_view(backbone.encode(user, support.negative))
-        offset, design = torch.cat([offset, other_offset], 1), torch.cat([design, other], 1)
-        rating = torch.cat([torch.ones_like(rating), torch.zeros_like(rating)], 1)
-        weight = torch.cat([weight, weight], 1)
+    rows = linear_support(backbone, user, support)
     start = backbone.head.linear_weights()
-    solved = fit(design, rating - offset - design @ start, weight, start, precision)
+    residual = rows.rating - rows.offset - rows.design @ start
+    solved = fit(rows.design, residual, rows.weight, start, precision)
     values = backbone.head.from_linear(solved.weights)
     return Posterior(
         {f"head.{name}": value for name, value in values.items()},
         solved.covariance,
         misfit=(solved.before * solved.after).sum(1),
-        mass=weight.sum(1),
-        noise=weight.new_ones(len(user)),
+        mass=rows.weight.sum(1),
+        noise=rows.weight.new_ones(len(user)),
     )

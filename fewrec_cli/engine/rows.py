@@ -1,5 +1,7 @@
 """The linear view of many rows, with each different item looked up once."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -30,8 +32,41 @@ def linear_rows(backbone: Backbone, user: Tensor, item: Tensor) -> tuple[Tensor,
     return offset, design
 
 
-def linear_support(backbone: Backbone, user: Tensor, support: Rows) -> tuple[Tensor, Tensor]:
-    """Return offset and design of support rows, mixed with their partners' where they have some."""
+@dataclass(frozen=True)
+class LinearRows:
+    """Support rows as a linear fit sees them: rating ~ offset + design · weights.
+
+    Attributes:
+        offset: ``(tasks, n)``.
+        design: ``(tasks, n, columns)``.
+        rating: Standard units, ``(tasks, n)``.
+        weight: 0 where there is no row, ``(tasks, n)``.
+    """
+
+    offset: Tensor
+    design: Tensor
+    rating: Tensor
+    weight: Tensor
+
+
+def linear_support(backbone: Backbone, user: Tensor, support: Rows) -> LinearRows:
+    """Return support rows, mixed with their partners' where they have some.
+
+    Implicit rows are ratings of 1, and their negatives as many further rows, ratings of 0.
+
+    Args:
+        backbone: Shared weights.
+        user: ``(tasks,)``.
+        support: Padded supports.
+    """
     if support.partner is None:
-        return linear_rows(backbone, user, support.item)
-    return backbone.head.linear_view(encode(backbone, user, support))
+        offset, design = linear_rows(backbone, user, support.item)
+    else:
+        offset, design = backbone.head.linear_view(encode(backbone, user, support))
+    rating, weight = support.rating, support.weight
+    if support.negative is not None:
+        other_offset, other = linear_rows(backbone, user, support.negative)
+        offset, design = torch.cat([offset, other_offset], 1), torch.cat([design, other], 1)
+        rating = torch.cat([torch.ones_like(rating), torch.zeros_like(rating)], 1)
+        weight = torch.cat([weight, weight], 1)
+    return LinearRows(offset, design, rating, weight)

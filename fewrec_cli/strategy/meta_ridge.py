@@ -16,11 +16,11 @@ from fewrec_cli.engine.accumulate import mean_in_parts
 from fewrec_cli.engine.alike import by_length
 from fewrec_cli.engine.base import Adapted, pairwise_loss, pointwise_loss, weighted_mean
 from fewrec_cli.engine.ridge import fit
-from fewrec_cli.engine.rows import linear_rows, linear_support
+from fewrec_cli.engine.rows import linear_support
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.adapter.ridge import Ridge
-from fewrec_cli.strategy.augment.base import Augment, stretch
+from fewrec_cli.strategy.augment.base import Augment
 from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
 from fewrec_cli.strategy.level import LevelHead
 from fewrec_cli.strategy.meta_ridge_answer import RidgeAnswer, Voice
@@ -135,22 +135,15 @@ class MetaRidge(Strategy):
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
     ) -> RidgeAnswer:
         """Solve every task's ridge regression around its own prior mean."""
-        generator = torch.Generator().manual_seed(seed)
-        rows = stretch(support, self.augments, self.augment_weight, generator)
-        offset, design = linear_support(backbone, user, rows)
-        start = backbone.head.linear_weights() + self._implied(rows)
-        rating, weight = rows.rating, rows.weight
-        if rows.negative is not None:
-            other_offset, other = linear_rows(backbone, user, rows.negative)
-            offset, design = torch.cat([offset, other_offset], 1), torch.cat([design, other], 1)
-            rating = torch.cat([torch.ones_like(rating), torch.zeros_like(rating)], 1)
-            weight = torch.cat([weight, weight], 1)
-        residual = rating - offset - (design @ start[..., None])[..., 0]
-        solved = fit(design, residual, weight, start, self._penalty())
+        stretched = self.stretched(support, seed)
+        start = backbone.head.linear_weights() + self._implied(stretched)
+        rows = linear_support(backbone, user, stretched)
+        residual = rows.rating - rows.offset - (rows.design @ start[..., None])[..., 0]
+        solved = fit(rows.design, residual, rows.weight, start, self._penalty())
         seen = None
         if self.voice is not None:
-            left = residual - (design @ (solved.weights - start)[..., None])[..., 0]
-            seen = self.voice.reader.read(design, rating, left, weight)
+            left = residual - (rows.design @ (solved.weights - start)[..., None])[..., 0]
+            seen = self.voice.reader.read(rows.design, rows.rating, left, rows.weight)
         return RidgeAnswer(self.voice, start, solved.weights, solved.covariance, seen)
 
     def _implied(self, rows: Rows) -> Tensor:

@@ -20,7 +20,8 @@ from fewrec_cli.engine.base import (
     pointwise_loss,
     weighted_mean,
 )
-from fewrec_cli.engine.weights import TaskWeights, encode
+from fewrec_cli.engine.rows import linear_rows, linear_support
+from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
@@ -181,21 +182,10 @@ class Reading(Strategy, ABC):
 
 def look(backbone: Backbone, user: Tensor, support: Rows) -> Seen:
     """Return support rows as a network reads them; sampled negatives are rows of rating 0."""
-    design, score = view(backbone, encode(backbone, user, support))
-    rating, weight = support.rating, support.weight
-    if support.negative is not None:
-        others, other_score = view(backbone, backbone.encode(user, support.negative))
-        design, score = torch.cat([design, others], 1), torch.cat([score, other_score], 1)
-        rating = torch.cat([torch.ones_like(rating), torch.zeros_like(rating)], 1)
-        weight = torch.cat([weight, weight], 1)
-    surprise = torch.where(weight > 0, rating - score, torch.zeros_like(score))
-    return Seen(design, score, surprise, weight)
-
-
-def view(backbone: Backbone, features: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the head's linear view ``(..., columns)`` and its shared score ``(...)``."""
-    offset, design = backbone.head.linear_view(features)
-    return design, offset + design @ backbone.head.linear_weights()
+    rows = linear_support(backbone, user, support)
+    score = rows.offset + rows.design @ backbone.head.linear_weights()
+    surprise = torch.where(rows.weight > 0, rows.rating - score, torch.zeros_like(score))
+    return Seen(rows.design, score, surprise, rows.weight)
 
 
 @dataclass(frozen=True)
@@ -218,7 +208,8 @@ class Corrected(Adapted):
 
     def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
         """Score items, each by itself: none sees the others."""
-        design, score = view(backbone, backbone.encode(user, item))
+        offset, design = linear_rows(backbone, user, item)
+        score = offset + design @ backbone.head.linear_weights()
         answer = self.share[:, None, None] * self.network(self.memory, design, score)
         if not (isinstance(self.fitted, TaskWeights) and not self.fitted.values):
             score = self.fitted.predict(backbone, user, item).score

@@ -23,8 +23,25 @@ def test_mixed_rows_are_mixed_before_the_view(kind: str) -> None:
     made = case(kind, feedback="mixup")
     expected = made.backbone.head.linear_view(encode(made.backbone, made.user, made.support))
     found = linear_support(made.backbone, made.user, made.support)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip((found.offset, found.design), expected, strict=True):
         close(one, other)
+
+
+@pytest.mark.parametrize("kind", ["mf", "mlp"])
+def test_negatives_are_further_rows_of_rating_0(kind: str) -> None:
+    made = case(kind, feedback="implicit")
+    item, negative, weight = made.support.item, made.support.negative, made.support.weight
+    assert negative is not None
+    both = torch.cat([item, negative], 1)
+    expected = made.backbone.head.linear_view(made.backbone.encode(made.user, both))
+    found = linear_support(made.backbone, made.user, made.support)
+    for one, other in zip((found.offset, found.design), expected, strict=True):
+        close(one, other)
+    n = item.shape[1]
+    assert bool((found.rating[:, :n] == 1).all())
+    assert bool((found.rating[:, n:] == 0).all())
+    close(found.weight[:, :n], weight)
+    close(found.weight[:, n:], weight)
 
 
 def test_no_row_has_an_empty_view() -> None:

@@ -1,5 +1,6 @@
 """Weighted sums of table rows, with a gradient that adds straight into the table."""
 
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -31,12 +32,13 @@ class _WeightedSums(torch.autograd.Function):
     def forward(ctx: Any, table: Tensor, index: Tensor, weight: Tensor, spans: list[int]) -> Tensor:
         ctx.save_for_backward(index, weight)
         ctx.spans, (ctx.size, ctx.width) = spans, table.shape
-        starts = torch.tensor([0, *accumulate(spans[:-1])], device=index.device)
-        first = torch.arange(len(index), device=index.device)[:, None] * sum(spans)
+        total = sum(spans)
+        first = torch.arange(0, len(index) * total, max(total, 1), device=index.device)
+        starts = _starts(tuple(spans), index.device)
         sums = functional.embedding_bag(
             index.flatten(),
             table,
-            (first + starts).flatten(),
+            (first[:, None] + starts).flatten(),
             mode="sum",
             per_sample_weights=weight.flatten(),
         )
@@ -46,8 +48,20 @@ class _WeightedSums(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         index, weight = ctx.saved_tensors
         each = gradients[0].view(len(index), len(ctx.spans), ctx.width)
-        bag = torch.repeat_interleave(torch.tensor(ctx.spans, device=index.device))
+        bag = _bags(tuple(ctx.spans), index.device)
         entries = each.index_select(1, bag) * weight[..., None]
         table = each.new_zeros(ctx.size, ctx.width)
         table.index_add_(0, index.flatten(), entries.flatten(0, 1))
         return table, None, None, None
+
+
+@cache
+def _starts(spans: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return the first entry of each bag, ``(bags,)``."""
+    return torch.tensor([0, *accumulate(spans[:-1])], device=device)
+
+
+@cache
+def _bags(spans: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return the bag of each entry, ``(entries,)``."""
+    return torch.repeat_interleave(torch.tensor(spans, device=device))

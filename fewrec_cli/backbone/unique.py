@@ -1,10 +1,11 @@
 """The different items of many rows, so that each is looked up once."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-ROWS_PER_FLAG = 4
-"""A catalogue of up to this many items per row is flagged; in a larger one rows are sorted."""
+ROWS_PER_FLAG = 64
+"""A catalogue of up to this many items per row is marked; in a larger one rows are sorted."""
 
 
 def kept(item: Tensor, dropout: float) -> Tensor | None:
@@ -36,7 +37,20 @@ def _unique(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     if size > ROWS_PER_FLAG * len(values):
         found, index = torch.unique(values, return_inverse=True)
         return found, index
+    if values.device.type == "cpu":
+        return _marked(values, size)
     seen = torch.zeros(size, dtype=torch.bool, device=values.device)
     seen[values] = True
     place = seen.cumsum(0) - 1
     return seen.nonzero()[:, 0], place.index_select(0, values)
+
+
+def _marked(values: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Let each value's last row stand for it: no sorting, and only the values' marks are read."""
+    rows, every = values.numpy(), np.arange(len(values))
+    mark = np.empty(size, np.int64)
+    mark[rows] = every
+    last = mark[rows]
+    stands = last == every
+    index = (stands.cumsum() - 1)[last]
+    return torch.from_numpy(rows[stands]), torch.from_numpy(index)

@@ -191,16 +191,15 @@ def first_output(head: nn.Module, halves: Halves) -> Tensor:
 
 def read_layers(head: nn.Module, loop: InnerLoop) -> tuple[Layer, ...]:
     """Return an MLP head's layers with the step sizes of the loop's tasks."""
-    parameters = dict(head.named_parameters())
-
-    def rate(name: str) -> Tensor | None:
-        full = f"head.{name}"
-        return loop.rates[full] * loop.scale[:, None, None] if full in loop.names else None
-
+    rates: dict[str, Tensor] = {}
+    if loop.names:
+        each = torch.stack([loop.rates[name] for name in loop.names])
+        rates = dict(zip(loop.names, (each[:, None] * loop.scale)[..., None, None], strict=True))
     layers = []
-    for number in range(len(parameters) // 2):
-        weight, bias = f"layers.{number}.weight", f"layers.{number}.bias"
-        layers.append(Layer(parameters[weight], parameters[bias], rate(weight), rate(bias)))
+    for number, layer in enumerate(head.get_submodule("layers").children()):
+        weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+        name = f"head.layers.{number}"
+        layers.append(Layer(weight, bias, rates.get(f"{name}.weight"), rates.get(f"{name}.bias")))
     return tuple(layers)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from fewrec_cli.engine.blocks import Blocks
 from fewrec_cli.engine.fused_part import Part, Plan, Values
 from fewrec_cli.engine.layer import Layer
 
@@ -37,6 +38,10 @@ def query_losses(
     )
     losses: Tensor = _Step.apply(plan, *values.flat())  # type: ignore[no-untyped-call]
     return losses
+
+
+PLACES = 1536
+"""Rows of supports that run together: more no longer stay in the cache."""
 
 
 class _Step(torch.autograd.Function):
@@ -71,10 +76,24 @@ def _run(
     sums = Values.of([torch.zeros_like(one) for one in flat], plan.moves) if any(needs) else None
     learned = any(needs[2 + 2 * len(plan.moves) :])
     losses, task, place = [], 0, 0
-    for tasks, long in plan.packed.parts:
-        part = Part(plan, values, slice(task, task + tasks), slice(place, place + tasks * long))
+    for blocks in _runs(plan.packed.parts):
+        tasks, places = task + sum(blocks.sizes), place + sum(blocks.places)
+        part = Part(plan, values, blocks, slice(task, tasks), slice(place, places))
         losses.append(part.forward())
         if sums is not None:
             part.backward(sums, share[part.tasks], learned=learned)
-        task, place = task + tasks, place + tasks * long
+        task, place = tasks, places
     return torch.cat(losses), [] if sums is None else sums.flat()
+
+
+def _runs(shapes: Sequence[tuple[int, int]]) -> list[Blocks]:
+    """Join neighbouring blocks up to ``PLACES`` rows."""
+    runs: list[list[tuple[int, int]]] = []
+    places = 0
+    for tasks, long in shapes:
+        places += tasks * long
+        if not runs or places > PLACES:
+            runs.append([])
+            places = tasks * long
+        runs[-1].append((tasks, long))
+    return [Blocks(run) for run in runs]

@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from fewrec_cli.engine.base import RatingLoss, pairwise_loss, pointwise_loss
+from fewrec_cli.engine.blocks import Blocks
 from fewrec_cli.engine.errors import errors_backward, errors_of, query_slope
 from fewrec_cli.engine.pack import Packed, PlacedRows
-from fewrec_cli.engine.taught import Taught
+from fewrec_cli.engine.taught import Back, Taught
 from fewrec_cli.scenario.batch import Rows
 
 Rates = tuple[Tensor | None, Tensor | None]
@@ -89,22 +90,28 @@ class Values:
 
 
 class Part:
-    """The tasks of one part.
+    """Some of the tasks: one block or several, so few that what they need stays in the cache.
+
+    Rows stand flat: supports ``(places, width)``, queries ``(tasks x n, width)``.
 
     Args:
         plan: What the whole step is made of.
         values: Its tensors.
+        blocks: The part's blocks.
         tasks: The part's tasks.
         places: The part's places.
     """
 
-    def __init__(self, plan: Plan, values: Values, tasks: slice, places: slice) -> None:
-        self.plan, self.values, self.tasks = plan, values, tasks
-        self.index = plan.index[tasks]
-        self.query = plan.query.slice(tasks)
+    def __init__(
+        self, plan: Plan, values: Values, blocks: Blocks, tasks: slice, places: slice
+    ) -> None:
+        self.plan, self.values, self.blocks, self.tasks = plan, values, blocks, tasks
+        index = plan.index[tasks]
+        self.shape, self.index = index.shape, index.flatten()
+        self.rating, self.weight = plan.query.rating[tasks], plan.query.weight[tasks]
         self.rows = plan.support.cut(places)
-        self.rating = plan.packed.rating[places].view(len(self.index), -1)
-        self.share = plan.packed.share[places].view(len(self.index), -1)
+        self.rated, self.share = plan.packed.rating[places], plan.packed.share[places]
+        self.user_out = values.user_out[tasks, None]
         self.above = list(zip(values.weights, values.biases, strict=True))
         self.low = next(number for number, moves in enumerate(plan.moves) if any(moves))
 
@@ -113,12 +120,11 @@ class Part:
         self.slopes = self._learn()
         self.taught = [self._taught(layer) for layer in range(len(self.plan.moves))]
         self.score = self._answer()
-        query = self.query
         if self.plan.packed.pairs:
             losses = pairwise_loss(*self.score.chunk(2, -1))
         else:
-            losses = pointwise_loss(self.score, query.rating, self.plan.kind)
-        return (losses * query.weight).sum(1)
+            losses = pointwise_loss(self.score, self.rating, self.plan.kind)
+        return (losses * self.weight).sum(1)
 
     def backward(self, sums: Values, share: Tensor, *, learned: bool) -> None:
         """Add the gradient of the losses to ``sums``.
@@ -128,26 +134,24 @@ class Part:
             share: Weight of each task's loss, ``(tasks,)``.
             learned: Whether the step sizes' gradient is wanted.
         """
-        weight = self.query.weight * share[:, None]
-        pairs = self.plan.packed.pairs
-        slope = query_slope(self.score, self.query.rating, self.plan.kind, pairs=pairs)
+        weight, pairs = self.weight * share[:, None], self.plan.packed.pairs
+        slope = query_slope(self.score, self.rating, self.plan.kind, pairs=pairs)
         slope = slope * (weight.repeat(1, 2) if pairs else weight)
-        self._forget(sums, slope[..., None], learned=learned)
+        self._forget(sums, slope.view(-1, 1), learned=learned)
         if self.plan.second_order:
             self._unlearn(sums)
 
     def _learn(self) -> dict[int, Tensor]:
         """Run the supports forwards; returns the errors of the layers that move."""
-        values, tasks = self.values, len(self.index)
-        item_out, item = self.plan.constant or (values.item_out, values.item)
-        out = _blocks(self.rows.of(item_out), tasks).add_(values.user_out[self.tasks, None])
-        self.hidden = {0: _blocks(self.rows.of(item), tasks)} if self._whole else {}
+        item_out, item = self.plan.constant or (self.values.item_out, self.values.item)
+        out = self.blocks.add(self.rows.of(item_out), self.user_out)
+        self.hidden = {0: self.rows.of(item)} if self._whole else {}
         for layer, (weight, bias) in enumerate(self.above, start=1):
             self.hidden[layer] = out.relu_()
             out = functional.linear(out, weight, bias)
-        self.seen = out[..., 0]
+        self.seen = out[:, 0]
         pairs = self.plan.packed.pairs
-        error = errors_of(self.seen, self.rating, self.share, pairs=pairs)[..., None]
+        error = errors_of(self.seen, self.rated, self.share, pairs=pairs)[:, None]
         errors = {len(self.above): error}
         for layer in range(len(self.above), self.low, -1):
             error = _masked(_down(error, self.values.weights[layer - 1]), self.hidden[layer])
@@ -156,12 +160,11 @@ class Part:
 
     def _answer(self) -> Tensor:
         """Run the queries forwards with each task's own weights; returns the scores."""
-        values, tasks, flat = self.values, len(self.index), self.index.flatten()
-        out = _blocks(values.item_out.index_select(0, flat), tasks)
-        out = out.add_(values.user_out[self.tasks, None])
+        values = self.values
+        out = self._by_task(values.item_out.index_select(0, self.index)).add_(self.user_out)
         self.asked: dict[int, Tensor] = {}
         if self._whole:
-            self.asked[0] = _blocks(values.item.index_select(0, flat), tasks)
+            self.asked[0] = self._by_task(values.item.index_select(0, self.index))
         for layer, taught in enumerate(self.taught):
             if layer:
                 self.asked[layer] = out.relu_()
@@ -174,55 +177,60 @@ class Part:
         """Carry the gradient in the scores down through the queries."""
         self.errors: dict[int, Tensor | None] = {}
         self.inputs: dict[int, Tensor | None] = {}
-        down: Tensor | None = None
+        second, down = self.plan.second_order, None
         for layer in range(len(self.above), -1, -1):
             rows, taught = self.asked.get(layer), self.taught[layer]
             down = None
             if layer and rows is not None:
-                self._add_layer(sums, layer, gradient, rows)
+                self._add_layer(sums, layer, gradient, rows.flatten(0, 1))
                 down = _down(gradient, self.values.weights[layer - 1])
             if taught is not None:
-                second, rates = self.plan.second_order, learned or layer == 0
-                back = taught.backward(gradient, rows, second_order=second, rates=rates)
+                own = self._by_task(gradient)
+                back = taught.backward(
+                    own, rows, second_order=second, rate=learned, constant=learned or layer == 0
+                )
                 self.errors[layer], self.inputs[layer] = back.errors, back.inputs
-                if rates:
-                    self._add_rates(sums, layer, back.rate, back.constant)
+                self._add_rates(sums, layer, back, learned=learned)
                 if back.rows is not None:
-                    down = back.rows if down is None else down.add_(back.rows)
+                    lost = back.rows.flatten(0, 1)
+                    down = lost if down is None else down.add_(lost)
             if layer and down is not None and rows is not None:
-                gradient = _masked(down, rows)
-        sums.item_out.index_add_(0, self.index.flatten(), gradient.flatten(0, 1))
-        sums.user_out[self.tasks].add_(gradient.sum(1))
+                gradient = _masked(down, rows.flatten(0, 1))
+        sums.item_out.index_add_(0, self.index, gradient)
+        sums.user_out[self.tasks].add_(self._by_task(gradient).sum(1))
         if down is not None:
-            sums.item.index_add_(0, self.index.flatten(), down.flatten(0, 1))
+            sums.item.index_add_(0, self.index, down)
 
     def _unlearn(self, sums: Values) -> None:
         """Carry the gradients in errors and inputs of the supports back to where they come from."""
         top, towards = len(self.above), self.errors[self.low]
         for layer in range(self.low, top):
             up = _masked(_known(towards), self.hidden[layer + 1])
-            slope, weight = self.slopes[layer + 1], self.values.weights[layer]
-            sums.weights[layer].addmm_(slope.flatten(0, 1).T, up.flatten(0, 1))
-            towards = _known(self.errors[layer + 1]) + up @ weight.T
+            sums.weights[layer].addmm_(self.slopes[layer + 1].T, up)
+            towards = torch.addmm(_known(self.errors[layer + 1]), up, self.values.weights[layer].T)
         pairs = self.plan.packed.pairs
-        gradient = errors_backward(self.seen, self.share, _known(towards)[..., 0], pairs=pairs)
-        gradient = gradient[..., None]
+        gradient = errors_backward(self.seen, self.share, _known(towards)[:, 0], pairs=pairs)
+        gradient = gradient[:, None]
         for layer in range(top, 0, -1):
             rows = self.hidden[layer]
             self._add_layer(sums, layer, gradient, rows)
             down = _down(gradient, self.values.weights[layer - 1])
             inputs = self.inputs.get(layer)
             gradient = _masked(down if inputs is None else down.add_(inputs), rows)
-        self.rows.add(sums.item_out, gradient.flatten(0, 1))
-        sums.user_out[self.tasks].add_(gradient.sum(1))
+        self.rows.add(sums.item_out, gradient)
+        sums.user_out[self.tasks].add_(self.blocks.totals(gradient))
         inputs = self.inputs.get(0)
         if inputs is not None:
-            self.rows.add(sums.item, inputs.flatten(0, 1))
+            self.rows.add(sums.item, inputs)
 
     @property
     def _whole(self) -> bool:
         """Whether the first layer's weight moves, so that inputs are needed besides outputs."""
         return self.plan.moves[0][0]
+
+    def _by_task(self, rows: Tensor) -> Tensor:
+        """Return the queries' flat rows as ``(tasks, n, width)``."""
+        return rows.view(*self.shape, rows.shape[1])
 
     def _taught(self, layer: int) -> Taught | None:
         """Return what a layer's step changes; the user's half adds to the first one's constant."""
@@ -235,21 +243,21 @@ class Part:
             square = rate * self.values.square[self.tasks]
             constant = square if constant is None else constant + square
         inputs = None if rate is None else self.hidden[layer]
-        return Taught(inputs, self.slopes[layer], rate, constant)
+        return Taught(self.blocks, inputs, self.slopes[layer], rate, constant)
 
     def _add_layer(self, sums: Values, layer: int, gradient: Tensor, rows: Tensor) -> None:
-        flat = gradient.flatten(0, 1)
-        sums.weights[layer - 1].addmm_(flat.T, rows.flatten(0, 1))
-        sums.biases[layer - 1].add_(flat.sum(0))
+        sums.weights[layer - 1].addmm_(gradient.T, rows)
+        sums.biases[layer - 1].add_(gradient.sum(0))
 
-    def _add_rates(
-        self, sums: Values, layer: int, rate: Tensor | None, constant: Tensor | None
-    ) -> None:
-        own, both = self.values.rates[layer][0], sums.rates[layer]
-        if layer == 0 and own is not None and rate is not None and constant is not None:
-            rate = rate + constant * self.values.square[self.tasks]
+    def _add_rates(self, sums: Values, layer: int, back: Back, *, learned: bool) -> None:
+        own, rate, constant = self.values.rates[layer][0], back.rate, back.constant
+        if layer == 0 and own is not None and constant is not None:
             sums.square[self.tasks].addcmul_(constant, own[self.tasks])
-        for total, found in zip(both, (rate, constant), strict=True):
+            if rate is not None:
+                rate = rate + constant * self.values.square[self.tasks]
+        if not learned:
+            return
+        for total, found in zip(sums.rates[layer], (rate, constant), strict=True):
             if total is not None and found is not None:
                 total[self.tasks].add_(found)
 
@@ -257,10 +265,6 @@ class Part:
 def _known(tensor: Tensor | None) -> Tensor:
     assert tensor is not None, "second order keeps it"
     return tensor
-
-
-def _blocks(rows: Tensor, tasks: int) -> Tensor:
-    return rows.view(tasks, len(rows) // max(tasks, 1), rows.shape[1])
 
 
 def _down(gradient: Tensor, weight: Tensor) -> Tensor:

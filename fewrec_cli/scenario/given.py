@@ -157,9 +157,11 @@ def _read(listing: Listing, folder: str | None) -> _Listed:
             "put the authors' files there, or name their folder with scenario.files=FOLDER",
         )
     _, files = hit
-    if listing.table in files:
-        return _read_table(files[listing.table], listing)
-    return _read_json(files, listing)
+    table = files.get(listing.table)
+    listed = _read_json(files, listing) if table is None else _read_table(table, listing)
+    if not len(listed.user):
+        raise DataError(f"{listed.source} lists no rating of {listing.title}", READ_AGAIN)
+    return listed
 
 
 def _look(listing: Listing, place: Path) -> dict[str, DataFile] | None:
@@ -181,12 +183,16 @@ def _read_table(file: DataFile, listing: Listing) -> _Listed:
         with open_faults(file.label):
             table = pyarrow.parquet.read_table(file.path, columns=columns)
         state = pc.fill_null(table.column(listing.column).cast(pa.string()), "")
-        user, item = (table.column(name).cast(pa.int64()).to_numpy() for name in columns[:2])
+        ids = [table.column(name).cast(pa.int64()) for name in columns[:2]]
     except (pa.ArrowException, KeyError) as fault:
         raise DataError(
             f"{file.label} cannot be read: {str(fault).splitlines()[0][:200]}",
             f"give a Parquet file with the columns {', '.join(columns)}",
         ) from fault
+    absent = sum(column.null_count for column in ids)
+    if absent:
+        raise DataError(f"{file.label} has {absent:,} empty {' or '.join(columns[:2])}", READ_AGAIN)
+    user, item = (column.to_numpy() for column in ids)
     words = pa.array([name.removesuffix(".json") for name in listing.files])
     place = pc.fill_null(pc.index_in(state, value_set=words), -1).to_numpy().astype(np.int64)
     known = place >= 0

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fewrec_cli.core.errors import FewrecError
@@ -121,6 +123,20 @@ def test_ids_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     ship(numbered(), tmp_path, FILES)
     with pytest.raises(FewrecError, match="lists whole numbers, and the data has ids such as 'i0'"):
         shipped("melu", files=str(tmp_path)).split(made())
+
+
+def test_files_that_list_nothing_are_refused(tmp_path: Path) -> None:
+    for name in FILES.values():
+        (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(FewrecError, match="lists no rating of MeLU's split"):
+        shipped("melu", files=str(tmp_path)).split(numbered())
+
+
+def test_a_table_with_empty_ids_is_refused(tmp_path: Path) -> None:
+    table = {"user_id": [1, None], "item_id": [500, 501], "melu_scenario": ["warm_state"] * 2}
+    pq.write_table(pa.table(table), tmp_path / "metahin_scenarios.parquet")
+    with pytest.raises(FewrecError, match="1 empty user_id or item_id"):
+        shipped("melu", files=str(tmp_path)).split(numbered())
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.experiment.annotation import fits, wanted
 from fewrec_cli.experiment.ranges import out_of_range
-from fewrec_cli.experiment.rules import broken_rules
+from fewrec_cli.experiment.rules import META_RIDGE, broken_rules
 from fewrec_cli.experiment.signature import Parameter, Signature, signature
 from fewrec_cli.strategy.words import ADAPTER_WORDS, ASIDE
 
@@ -72,6 +72,7 @@ def _unread(
     """Words meant for the adapter that the chosen one does not take by interpolation."""
     node = cfg.get("strategy")
     text = OmegaConf.to_yaml(node, resolve=False) if isinstance(node, DictConfig) else ""
+    bound = isinstance(node, DictConfig) and node.get("_target_") == META_RIDGE  # to its adapter
     for name in ADAPTER_WORDS:
         full = f"strategy.{name}"
         if not any(word.lstrip("+").partition("=")[0] == full for word in words):
@@ -80,9 +81,10 @@ def _unread(
         if reads.search(text):
             continue
         readers = [option for option, yaml in texts(CHOSEN_AT).items() if reads.search(yaml)]
+        other = f", or choose {CHOSEN_AT}={readers[0]}" if readers and not bound else ""
         yield ConfigError(
             f"{full} is read by {CHOSEN_AT}={'|'.join(readers)} only, not by {adapter}",
-            f"leave it out, or choose {CHOSEN_AT}={readers[0] if readers else '...'}",
+            f"leave it out{other}",
         )
 
 

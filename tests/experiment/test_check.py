@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from fewrec_cli.core.errors import Faults
+from fewrec_cli.core.errors import Faults, FewrecError
 from fewrec_cli.experiment.check import check
 from fewrec_cli.experiment.signature import definition, imported, parsed
 
@@ -85,14 +85,21 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def told(groups: dict[str, Any], *words: str, adapter: str = "gradient") -> list[str]:
     """Return the problems that the check names."""
+    return [fault.problem for fault in faults(groups, *words, adapter=adapter)]
+
+
+def faults(
+    groups: dict[str, Any], *words: str, adapter: str = "gradient"
+) -> tuple[FewrecError, ...]:
+    """Return what the check finds."""
     cfg = OmegaConf.create({"seed": 0, "threads": 1, "resume": None, **groups})
     texts = {"gradient": "inner_lr: ${..inner_lr}\n", "ridge": "penalty: 1\n"}
     assert isinstance(cfg, DictConfig)
     try:
         check(cfg, words, adapter, lambda _: texts)
     except Faults as found:
-        return [fault.problem for fault in found.faults]
-    return []
+        return tuple(found.faults)
+    return ()
 
 
 @pytest.mark.parametrize("name", ["Inherits", "Base", "Fields", "Open"])
@@ -233,6 +240,23 @@ def test_a_word_that_the_adapter_does_not_take_is_refused_by_name() -> None:
     assert told({"strategy": strategy}, adapter="ridge") == []
     gradient = {"inner_lr": 0.1, "adapter": {"inner_lr": "${..inner_lr}"}}
     assert told({"strategy": gradient}, word) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "remedy"),
+    [
+        ("maml.MAML", "leave it out, or choose strategy/adapter=gradient"),
+        ("meta_ridge.MetaRidge", "leave it out"),
+    ],
+)
+def test_no_adapter_is_advised_that_the_strategy_would_refuse(target: str, remedy: str) -> None:
+    parts = "fewrec_cli.strategy"
+    strategy = {
+        "_target_": f"{parts}.{target}", "_partial_": True, "inner_lr": 0.1,
+        "adapter": {"_target_": f"{parts}.adapter.ridge.Ridge", "_partial_": True},
+    }  # fmt: skip
+    (fault,) = faults({"strategy": strategy}, "strategy.inner_lr=0.1", adapter="ridge")
+    assert fault.remedy == remedy
 
 
 def test_lightnings_trainer_is_read_when_its_words_are_touched() -> None:

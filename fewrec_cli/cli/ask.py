@@ -166,9 +166,10 @@ def _said(found: "Questions") -> list[str]:
         return ["", "moves: how far the rating of an item moves the adapted weights, on average"]
     before, known, after = found.half
     given = f"±{known:.2f} with the ratings given, " if known != before else ""
+    rated = "it is rated" if len(found.asked) == 1 else f"all {len(found.asked)} are rated"
     return [
         "",
         "sd then: standard deviation of a rating (stars) once this item and those above are rated",
         f"80% of ratings lie within ±{before:.2f} stars of what is foretold before any is known, "
-        f"{given}±{after:.2f} once all {len(found.asked)} are rated",
+        f"{given}±{after:.2f} once {rated}",
     ]

@@ -75,11 +75,19 @@ def evidence(world: World, user: NewUser, known: FloatArray, picks: int) -> Evid
         picks: How many items, at most.
 
     Raises:
-        ConfigError: The strategy adapts no weights.
+        ConfigError: The strategy adapts no weights, or answers with more than weights.
     """
     some = torch.from_numpy(user.people[:1])
-    if isinstance(_adapted(world, some, user.support(1)), Posterior):
+    answer = _adapted(world, some, user.support(1))
+    if isinstance(answer, Posterior):
         return _by_variance(world, user, known, picks)
+    try:
+        answer.values_by_name()
+    except ConfigError as fault:
+        raise ConfigError(
+            f"strategy={world.strategy.name} does not say what one rating would tell it",
+            "give a run of one that does, such as strategy=combined strategy/adapter=ridge",
+        ) from fault
     return _by_movement(world, user, known, picks)
 
 

@@ -23,6 +23,7 @@ SURE = Questions(
         Question("a:7", "", 9, 0.99),
     ),
 )
+ONE = Questions("planted", 60, (1.5, 1.5, 1.2), SURE.asked[:1])
 MOVED = Questions("planted", 60, None, (Question("50", "Star Wars (1977).", 402, 0.66123),))
 
 
@@ -78,6 +79,12 @@ def test_the_table_in_a_pipe_has_every_word(
         "±1.40 with the ratings given, ±1.20 once all 2 are rated"
     )
     assert "moves: how far" in fewrec("ask", "run=run", "k=1").out
+
+
+def test_one_question_is_told_in_the_singular() -> None:
+    assert module.table(ONE)[-1].endswith(
+        "lie within ±1.50 stars of what is foretold before any is known, ±1.20 once it is rated"
+    )
 
 
 def test_a_terminal_gets_short_texts(monkeypatch: pytest.MonkeyPatch) -> None:

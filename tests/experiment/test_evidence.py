@@ -130,6 +130,14 @@ def test_movement_counts_from_what_is_known(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(again.item, known_of.item)
 
 
+@pytest.mark.parametrize("word", ["meta_ridge", "neural_process", "in_context"])
+def test_a_strategy_that_answers_with_more_than_weights_is_refused_by_its_word(word) -> None:
+    world = made(f"strategy={word}")
+    with pytest.raises(ConfigError, match=f"strategy={word} does not say what one rating") as found:
+        evidence(world, NOBODY, chance(world, NOBODY), 1)
+    assert "strategy=combined strategy/adapter=ridge" in found.value.remedy
+
+
 def test_a_run_that_adapts_nothing_has_nothing_to_ask() -> None:
     world = made("strategy=transfer", "strategy/adapter=none")
     with pytest.raises(ConfigError, match="adapts to no rating"):

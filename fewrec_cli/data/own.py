@@ -37,8 +37,7 @@ def read_own(
         ratings = read_parquet_ratings(shares[shard.rank], columns, rules, reporter)
         users = shard.gather(ratings.user.values)
         if len(set().union(*users)) == sum(map(len, users)):
-            text = f"of {len(parts):,} parts were read by each of {shard.world} processes, no more"
-            return ratings, (Note("shards", max(map(len, shares)), text),)
+            return ratings, (Note("shards", len(parts), _dealt([len(share) for share in shares])),)
         del ratings
     ratings = read_parquet_ratings(
         parts, columns, rules, reporter, lambda ids: owner_of(ids, shard.world) == shard.rank
@@ -52,6 +51,14 @@ def read_own(
         f"parts were read by each of {shard.world} processes, which kept users by a hash of the id"
     )
     return ratings, (Note("shards", len(parts), text),)
+
+
+def _dealt(counts: Sequence[int]) -> str:
+    """Say how many parts each process has read."""
+    if len(counts) == 1:
+        return "parts were read by the only process, which holds all rows"
+    *most, last = (f"{count:,}" for count in counts)
+    return f"parts were read once, {', '.join(most)} and {last} by the {len(counts)} processes"
 
 
 def deal(parts: Sequence[Part], world: int) -> list[list[Part]]:

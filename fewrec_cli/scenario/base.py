@@ -122,8 +122,9 @@ class Scenario(ABC):
         Raises:
             ScenarioError: Tasks are not whole users, so that the data cannot be in shards.
         """
+        word = type(self).__module__.rpartition(".")[2]
         raise ScenarioError(
-            f"data.shard=auto goes with scenario=user_cold, not with {type(self).__name__}: "
+            f"data.shard=auto goes with scenario=user_cold, not with {word}: "
             f"the tasks of {dataset.name} would not be whole users",
             "take scenario=user_cold, or data.shard=none",
         )

@@ -16,24 +16,6 @@ from fewrec_cli.scenario.rules import fraction_faults
 
 By = Literal["fraction", "year", "list"]
 
-COLD_KEYS = frozenset(
-    {
-        "_target_",
-        "by",
-        "users_by",
-        "items_by",
-        "fraction",
-        "year",
-        "users",
-        "items",
-        "state",
-        "train",
-        "validation",
-        "seed",
-    }
-)
-"""Keys of a scenario that decide who is cold or what is pretrained on; others only cut tasks."""
-
 
 @dataclass(frozen=True)
 class Groups:

@@ -6,9 +6,8 @@ import pytest
 
 from fewrec_cli.core.errors import ConfigError, Faults, ScenarioError
 from fewrec_cli.core.types import Interactions
-from fewrec_cli.scenario.cold import COLD_KEYS, ColdChoice, read_ids
+from fewrec_cli.scenario.cold import ColdChoice, read_ids
 from fewrec_cli.scenario.rules import raise_faults
-from tests.composed import composed
 from tests.scenario.contract import made, shipped
 
 CHOICE = ColdChoice("item", "by", "fraction", 0.2, 1998, None, 0.1, 0)
@@ -79,12 +78,3 @@ def test_a_list_without_a_known_id_is_an_error(tmp_path: Path) -> None:
     file.write_text("1\n2")
     with pytest.raises(ScenarioError, match=r"lists 2 ids, and no item of made is one"):
         replace(CHOICE, by="list", listed=str(file)).choose(made())
-
-
-def test_cold_keys_are_keys_of_the_shipped_scenarios() -> None:
-    keys = {
-        str(key)
-        for name in ("user_cold", "item_cold", "both_cold", "warm", "melu")
-        for key in composed(f"scenario={name}").scenario
-    }
-    assert keys >= COLD_KEYS

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fewrec_cli.cli.rerun import finished
+from fewrec_cli.core.errors import ConfigError, FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.experiment.evidence import NewUser, evidence
@@ -45,8 +47,14 @@ class Compared:
 
 @torch.no_grad()
 def compare(base: Path, answers: int, questions: int, on: str) -> list[Compared]:
-    """Adapt every user with a long enough support to what each rule asks, and score its query."""
+    """Adapt every user with a long enough support to what each rule asks, and score its query.
+
+    Raises:
+        FewrecError: The run cannot be loaded, says nothing of ratings, or has no such user.
+    """
     _, world, _ = open_run(base, Reporter(quiet=True))
+    if world.dataset.implicit:
+        raise ConfigError(f"{world.dataset.name} has no ratings", "give a run on data with ratings")
     world.backbone.eval()
     world.strategy.eval()
     rng = np.random.default_rng(0)
@@ -71,6 +79,11 @@ def compare(base: Path, answers: int, questions: int, on: str) -> list[Compared]
                     _error(world, user, rows, query)
                 )
                 given.setdefault(name, []).append(len(rows))
+    if not errors:
+        raise ConfigError(
+            f"none of {len(pool):,} tasks has a support of {3 * answers} rows, 3 for each answer",
+            "lower --answers",
+        )
     return [
         Compared(name, float(np.mean(given[name])), np.array([np.mean(one) for one in by.values()]))
         for name, by in errors.items()
@@ -90,11 +103,16 @@ def _lists(
     """Return the items of each list, made without knowing who will be asked."""
     share = times / max(int(world.split.known_users.sum()), 1)
     everybody = rng.permutation(world.dataset.n_users)
-    asked = evidence(world, NewUser(everybody, *_none()), share, questions).item
+    asked = evidence(world, NewUser(everybody, *_none()), share, questions)
+    if asked.sd is None:
+        raise ConfigError(
+            "the run has no posterior by which to ask a user",
+            "give a run with strategy/adapter=ridge",
+        )
     return {
         f"list of {questions}: random": rng.permutation(np.flatnonzero(times))[:questions],
         f"list of {questions}: most rated": np.argsort(-times, kind="stable")[:questions],
-        f"list of {questions}: asked": asked,
+        f"list of {questions}: asked": asked.item,
     }
 
 
@@ -127,13 +145,16 @@ def _error(world: World, user: int, rows: IntArray, query: IntArray) -> float:
 def main() -> None:
     """Print a line per rule: answers, error, and its difference to that of the most rated items."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--answers", type=int, default=5)
-    parser.add_argument("--questions", type=int, default=20)
-    parser.add_argument("--on", choices=("test", "valid"), default="test")
+    parser.add_argument("run", help="folder of a finished run with strategy/adapter=ridge")
+    parser.add_argument("--answers", type=int, default=5, help="ratings of each user's own (5)")
+    parser.add_argument("--questions", type=int, default=20, help="items that all are asked (20)")
+    parser.add_argument("--on", choices=("test", "valid"), default="test", help="users (test)")
     wanted = parser.parse_args()
     torch.set_num_threads(1)
-    found = compare(wanted.run, wanted.answers, wanted.questions, wanted.on)
+    try:
+        found = compare(finished(wanted.run), wanted.answers, wanted.questions, wanted.on)
+    except FewrecError as fault:
+        parser.exit(2, f"error: {fault}\n")
     by_name = {one.name: one.mae for one in found}
     sys.stdout.write(f"{len(found[0].mae):,} users\n")
     for one in found:

@@ -13,6 +13,16 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "bench_ask.py"
 
 
 @pytest.mark.slow
+def test_a_run_that_is_none_is_told_in_two_lines(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, str(SCRIPT), "nowhere"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.splitlines()[0] == "error: no run folder nowhere"
+    assert len(told.stderr.splitlines()) == 2
+
+
+@pytest.mark.slow
 def test_chosen_answers_lower_the_error_more_than_those_to_popular_items(
     tmp_path: Path, real_data: Path
 ) -> None:

@@ -150,8 +150,11 @@ class MLP(Backbone):
         item, keeps, index = different(item, kept(item, rate), len(self.item))
         known = self.known.index_select(0, item) * keeps
         ids = known[:, None] * self.item.index_select(0, item)
-        own = self.personal.new_zeros(len(user), self.width)
-        person = torch.cat([own, self.user_side.sums(user, per_field=True)], -1)
+        person = self.personal.new_zeros(len(user), self.width)
+        if len(user):
+            person = torch.cat([person, self.user_side.sums(user, per_field=True)], -1)
+        else:
+            person = person.new_zeros(0, self.width * (1 + self.user_side.n_fields))
         sides = self.item_side.sums(item, per_field=True)
         return Halves(person, torch.cat([ids, sides], -1), index)
 

@@ -24,7 +24,7 @@ from fewrec_cli.engine.base import (
 )
 from fewrec_cli.engine.fast_factor import FactorForm, FactorPiece
 from fewrec_cli.engine.fast_mlp import MLPForm, MLPPiece, first_output
-from fewrec_cli.engine.pack import Packed, PlacedRows, pack
+from fewrec_cli.engine.pack import FEWEST_PARTS, ONE_STEP_PARTS, Packed, PlacedRows, pack
 from fewrec_cli.scenario.batch import Rows
 
 Form = MLPForm | FactorForm
@@ -109,7 +109,7 @@ def query_losses(
     The same numbers as ``adapt`` and ``base.query_losses`` one after the other, with the items of
     support and query looked up together.
     """
-    packed = pack(support)
+    packed = pack(support, fewest=ONE_STEP_PARTS if loop.steps == 1 else FEWEST_PARTS)
     ordered, query = user.index_select(0, packed.order), query.take(packed.order)
     loop = _in_order(loop, packed)
     task, item = _asked(packed)

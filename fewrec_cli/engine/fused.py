@@ -40,7 +40,7 @@ def query_losses(
     return losses
 
 
-PLACES = 1536
+PLACES = 2048
 """Rows of supports that run together: more no longer stay in the cache."""
 
 
@@ -73,8 +73,12 @@ def _run(
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the losses and, if anything needs it, the gradient of their weighted sum."""
     values = Values.of(flat, plan.moves)
-    sums = Values.of([torch.zeros_like(one) for one in flat], plan.moves) if any(needs) else None
-    learned = any(needs[2 + 2 * len(plan.moves) :])
+    rates = 2 + 2 * len(plan.moves)  # the first of the step sizes
+    learned = any(needs[rates:])
+    sums = None
+    if any(needs):
+        added = [torch.zeros_like(one) for one in (flat if learned else flat[:rates])]
+        sums = Values.of([*added, *flat[len(added) :]], plan.moves)
     losses, task, place = [], 0, 0
     for blocks in _runs(plan.packed.parts):
         tasks, places = task + sum(blocks.sizes), place + sum(blocks.places)

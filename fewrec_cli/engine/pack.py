@@ -16,6 +16,8 @@ from fewrec_cli.scenario.batch import Rows
 TASKS_PER_PART = 40
 """Further tasks that are worth a further part."""
 FEWEST_PARTS, MOST_PARTS = 3, 12
+ONE_STEP_PARTS = 4
+"""A further part costs a single step little, as its parts run together; see ``fused``."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class PlacedRows:
         )
 
 
-def pack(rows: Rows, parts: int | None = None) -> Packed:
+def pack(rows: Rows, parts: int | None = None, *, fewest: int = FEWEST_PARTS) -> Packed:
     """Leave out the rows of weight 0 and order the tasks by what is left.
 
     Where rows stand is worked out by numpy, in few microseconds, and sent to the device at once.
@@ -126,6 +128,7 @@ def pack(rows: Rows, parts: int | None = None) -> Packed:
     Args:
         rows: Supports, ``(tasks, n)``; rows of weight 0 may stand anywhere.
         parts: Number of parts; None chooses it from the number of tasks.
+        fewest: Parts of few tasks.
     """
     real = (rows.weight.detach() > 0).cpu().numpy()
     pairs, width = rows.negative is not None, real.shape[1]
@@ -138,7 +141,7 @@ def pack(rows: Rows, parts: int | None = None) -> Packed:
     flat = order[task] * width + column
     if pairs:
         lengths, task = 2 * lengths, task.repeat(2)
-    shapes = cuts(lengths.tolist(), parts)
+    shapes = cuts(lengths.tolist(), parts, fewest)
     source, owner, filled = _places(lengths, shapes)
     where = [order, rank, task, flat, source, owner, filled]
     sent = torch.from_numpy(np.concatenate(where)).to(rows.weight.device)
@@ -176,12 +179,15 @@ def pack(rows: Rows, parts: int | None = None) -> Packed:
     )
 
 
-def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, int], ...]:
+def cuts(
+    lengths: Sequence[int], parts: int | None = None, fewest: int = FEWEST_PARTS
+) -> tuple[tuple[int, int], ...]:
     """Cut ascending lengths at even steps of their square root, which leaves little padding.
 
     Args:
         lengths: Ascending, one per task.
-        parts: Number of parts; fewer where some would be empty.
+        parts: Number of parts; fewer where some would be empty; None chooses it.
+        fewest: The least that is chosen.
 
     Returns:
         Tasks and longest length of each part.
@@ -193,7 +199,7 @@ def cuts(lengths: Sequence[int], parts: int | None = None) -> tuple[tuple[int, i
     if not lengths:
         return ()
     if parts is None:
-        parts = min(MOST_PARTS, FEWEST_PARTS + len(lengths) // TASKS_PER_PART)
+        parts = min(MOST_PARTS, fewest + len(lengths) // TASKS_PER_PART)
     low, high = sqrt(lengths[0]), sqrt(lengths[-1])
     bounds = [(low + (high - low) * part / parts) ** 2 for part in range(1, parts)]
     stops = sorted({*(bisect_right(lengths, bound + 1e-6) for bound in bounds), len(lengths)} - {0})

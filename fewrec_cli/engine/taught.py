@@ -65,7 +65,8 @@ class Taught:
                 self.blocks.tasks(self.moved), self.errors, self.inputs, strict=True
             ):
                 bmm(errors.mT, inputs, out=moved)
-            return self._less_bias(out.sub_(bmm(rows, (self.rate * self.moved).mT)))
+            self.change = self.rate * self.moved
+            return self._less_bias(out.sub_(bmm(rows, self.change.mT)))
         self.scaled = self.blocks.tasks(rows * self.rate)
         sides = [one.mT for one in self.inputs]
         if self.constant is None:
@@ -134,7 +135,7 @@ class Taught:
     ) -> Back:
         assert self.inputs is not None
         assert self.rate is not None
-        back = Back(gradient * (self.rate * self.moved).neg_())
+        back = Back((gradient * self.change).neg_())
         if not second_order and not rates:
             return back
         along, total = bmm(gradient.mT, rows), gradient.sum(1, keepdim=True)

@@ -1,6 +1,7 @@
 """The LightningModule: joins one phase of a strategy with a backbone."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -17,6 +18,8 @@ from fewrec_cli.strategy.base import Batch, Strategy
 
 ADAPTER_RATE = 10.0
 """The adapter's few numbers (log step sizes, log penalties) move this much faster than weights."""
+ONE_KERNEL = ("cpu", "cuda")
+"""Devices on which AdamW updates all weights in one kernel."""
 FINAL_SHARE = 0.1
 """Share of the step size that is left at the end of the cosine."""
 RISING, FIRST_SHARE, LAST_SHARE = 0.3, 0.04, 4e-6
@@ -84,7 +87,12 @@ class FewShotModule(pl.LightningModule):
         if outer.optimizer == "sgd":
             optimizer = SGD(parameters, lr=outer.lr)
         else:
-            optimizer = AdamW(parameters, lr=outer.lr, weight_decay=outer.weight_decay)
+            optimizer = AdamW(
+                parameters,
+                lr=outer.lr,
+                weight_decay=outer.weight_decay,
+                fused=self._one_kernel([*shared, *adapting]) or None,
+            )
         estimated = self.trainer.estimated_stepping_batches
         total = max(int(estimated), 1) if math.isfinite(estimated) else None
 
@@ -97,6 +105,11 @@ class FewShotModule(pl.LightningModule):
         return OptimizerLRSchedulerConfig(
             optimizer=optimizer, lr_scheduler={"scheduler": schedule, "interval": "step"}
         )
+
+    def _one_kernel(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether AdamW may move all weights at once; Lightning then clips no scaled gradient."""
+        clipped = bool(self.trainer.gradient_clip_val) and "mixed" in str(self.trainer.precision)
+        return not clipped and all(one.device.type in ONE_KERNEL for one in parameters)
 
 
 def share_of(schedule: Literal["cosine", "onecycle"], done: float) -> float:

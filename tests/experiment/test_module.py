@@ -21,7 +21,11 @@ def made(*words: str) -> tuple[World, FewShotModule]:
     world = build(composed(*SHRUNK_DATA, *SHRUNK_RUN, *words), Reporter(quiet=True))
     module = FewShotModule(world.backbone.eval(), world.strategy, world.strategy)
     module.trainer = SimpleNamespace(  # type: ignore[assignment]
-        estimated_stepping_batches=100, global_step=7, loggers=[]
+        estimated_stepping_batches=100,
+        global_step=7,
+        loggers=[],
+        gradient_clip_val=None,
+        precision="32-true",
     )
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
     return world, module
@@ -53,6 +57,20 @@ def test_a_loss_that_is_no_number_is_told_with_its_step(
     with pytest.raises(RunError, match=f"the loss of maml is {value} at step 7") as caught:
         module.training_step(batch_of(world), 0)
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("clip", "precision", "fused"),
+    [(None, "bf16-mixed", True), (1.0, "32-true", True), (1.0, "bf16-mixed", None)],
+)
+def test_weights_move_in_one_kernel_unless_scaled_gradients_are_clipped(
+    clip: float | None, precision: str, fused: bool | None
+) -> None:
+    _, module = made()
+    module.trainer.gradient_clip_val = clip
+    module.trainer.precision = precision  # type: ignore[misc]
+    found: Any = module.configure_optimizers()
+    assert found["optimizer"].defaults["fused"] is fused
 
 
 def test_the_adapter_moves_faster_and_all_step_sizes_fall_along_a_cosine() -> None:

@@ -47,7 +47,7 @@ class Interactions:
     def take(self, rows: IntArray) -> "Interactions":
         """Return the given rows, in the given order; rows that follow one another as a view."""
         first = int(rows[0]) if len(rows) else 0
-        if np.array_equal(rows, np.arange(first, first + len(rows))):
+        if first >= 0 and np.array_equal(rows, np.arange(first, first + len(rows))):
             run = slice(first, first + len(rows))
             when = None if self.timestamp is None else self.timestamp[run]
             return Interactions(self.user[run], self.item[run], self.rating[run], when)

@@ -52,9 +52,10 @@ class Combined(Strategy):
         return self._phases
 
     def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
-        """Create what the phases need."""
-        for phase in self._phases:
-            phase.build(backbone, dataset, train)
+        """Create what the held strategies need; each builds its own phases."""
+        for strategy in self.held:
+            if isinstance(strategy, Strategy):
+                strategy.build(backbone, dataset, train)
 
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the last phase's loss."""

@@ -153,7 +153,7 @@ class Table(DataSource):
             if self.sharded:
                 return read_own(parts, columns, rules, reporter, self.process)
             return read_parquet_ratings(parts, columns, rules, reporter), ()
-        if self.sharded:
+        if self.sharded and file.path.exists():
             raise DataError(
                 f"data.shard=auto reads Parquet, and {file.label} is none",
                 "write it as Parquet (a folder of parts by user is best), or take data.shard=none",

@@ -207,6 +207,7 @@ def test_too_few_users_and_what_is_no_parquet_are_refused(folder: Path) -> None:
     assert "2 users are too few for 40 processes" in first.problem
     frame().to_csv(folder / "r.csv", index=False)
     refused("data.shard=auto reads Parquet", "table", interactions="r.csv", shard="auto")
+    refused("no file nowhere", "table", interactions="nowhere", shard="auto")
     refused("data.shard=some is no policy", "table", interactions="r.csv", shard="some")
 
 

@@ -14,7 +14,7 @@ from fewrec_cli.engine.layer import LowRank
 from fewrec_cli.engine.memory import fitting
 from fewrec_cli.engine.weights import TaskWeights
 
-TILE = 1 << 19
+TILE = 1 << 21
 """Bytes of hidden units of one tile (tasks x items) on a CPU: what stays in cache between two
 layers."""
 TASKS = 32

@@ -21,6 +21,34 @@ from fewrec_cli.data.base import Dataset  # noqa: E402 - after the environment i
 from tests.guard import sitecustomize  # noqa: E402, F401 - refuses the network from here on
 from tests.planted import planted_dataset  # noqa: E402
 
+GRIDS = {
+    "test_parts_work_together": 8,
+    "test_weights_scores_and_outer_gradients_equal_the_hand_s": 3,
+    "test_loop_equals_the_batched_path_and_the_hand": 3,
+    "test_every_strategy_ends_the_same_on_every_path": 5,
+    "test_a_step_in_parts_has_the_loss_and_the_gradient_of_the_whole": 5,
+    "test_outer_gradient_is_that_of_the_hand_written_loop": 3,
+    "test_bad_data_end_in_two_lines_and_leave_nothing": 3,
+    "test_values_with_spaces_or_brackets_work": 5,
+    "test_a_closed_stdout_ends_the_command_quietly": 4,
+    "test_a_sweep_works_in_any_order_of_words": 2,
+    "test_every_scenario_runs_and_leaks_nothing": 2,
+}
+"""Tests of which every n-th case is unmarked and the others are slow: no case is left out, and
+``make test`` stays short."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark most cases of the large grids as slow."""
+    seen = dict.fromkeys(GRIDS, 0)
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        if name in GRIDS:
+            if seen[name] % GRIDS[name]:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip tests that need a GPU where there is none."""

@@ -216,14 +216,7 @@ def check(folder: Path) -> None:
     assert not list(folder.rglob("*.part"))
 
 
-def some_slow(runs: Iterator[tuple[str, ...]]) -> Iterator[Any]:
-    """Mark two runs of three as slow: each takes a second, and there are many."""
-    for number, words in enumerate(runs):
-        marks = [pytest.mark.slow] if number % 3 else []
-        yield pytest.param(words, marks=marks, id=" ".join(words))
-
-
-@pytest.mark.parametrize("words", list(some_slow(tiny_runs())))
+@pytest.mark.parametrize("words", list(tiny_runs()), ids=" ".join)
 def test_parts_work_together(words: tuple[str, ...], tmp_path: Path) -> None:
     words = (*words, "data=synthetic", *SHRUNK_DATA)
     if any(set(words) > pair for pair in REFUSED):

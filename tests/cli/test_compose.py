@@ -65,6 +65,7 @@ def test_a_sweep_works_in_any_order_of_words(line: str, fewrec: "Call", jobs: "J
     assert [line in done.out.splitlines() for line in map(str, jobs.folders)] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_sweep_preset_needs_no_flag_and_one_axis_can_be_changed(
     fewrec: "Call", jobs: "Jobs"
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_child_process_gets_the_line_of_a_single_run_with_flags_first(
     assert sys.argv == before
 
 
+@pytest.mark.slow
 def test_a_child_process_of_a_sweep_gets_its_own_job_only(
     fewrec: "Call", jobs: "Jobs", folder: Path
 ) -> None:
@@ -149,6 +151,7 @@ def test_an_interrupt_is_told_in_one_line(
     assert re.fullmatch("interrupted; (nothing was|none) kept.*\n", done.err)
 
 
+@pytest.mark.slow
 def test_a_sweep_stops_at_the_job_that_fails_and_names_it(fewrec: "Call", jobs: "Jobs") -> None:
     jobs.fault, jobs.at = RunError("diverged", "lower the step"), 1
     done = fewrec("train", "-m", "seed=0,1,2")

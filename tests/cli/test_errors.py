@@ -189,6 +189,7 @@ def test_a_key_of_a_users_own_root_config_may_serve_other_keys(
     assert config["scenario"]["shots"] == 7
 
 
+@pytest.mark.slow
 def test_lists_of_options_can_be_swept(fewrec: "Call", jobs: "Jobs") -> None:
     done = fewrec("train", "-m", "strategy/augment=[noise],[mixup,drop],[]")
     assert done.code == 0, done.err

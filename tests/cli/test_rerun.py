@@ -101,6 +101,7 @@ def test_a_folder_with_spaces_and_brackets_is_found(
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_evaluations_can_be_swept(base: Path, fewrec: "Call", jobs: "Jobs") -> None:
     assert fewrec("evaluate", f"run={base}", "scenario.shots=1,3", "-m").code == 0
     assert [config["scenario"]["shots"] for config in jobs.configs] == [1, 3]

@@ -22,13 +22,21 @@ from tests.guard import sitecustomize  # noqa: E402, F401 - refuses the network 
 from tests.planted import planted_dataset  # noqa: E402
 
 GRIDS = {
-    "test_parts_work_together": 8,
+    "test_parts_work_together": 16,
     "test_weights_scores_and_outer_gradients_equal_the_hand_s": 3,
     "test_loop_equals_the_batched_path_and_the_hand": 3,
     "test_every_strategy_ends_the_same_on_every_path": 5,
     "test_a_step_in_parts_has_the_loss_and_the_gradient_of_the_whole": 5,
     "test_outer_gradient_is_that_of_the_hand_written_loop": 3,
-    "test_bad_data_end_in_two_lines_and_leave_nothing": 3,
+    "test_bad_data_end_in_two_lines_and_leave_nothing": 7,
+    "test_bad_words_end_in_two_lines_and_leave_nothing": 5,
+    "test_a_mistake_is_told_in_two_lines": 4,
+    "test_data_check_tells_the_same": 4,
+    "test_option_composes": 3,
+    "test_fewrec_lines_run": 3,
+    "test_an_unfinished_run_is_refused": 3,
+    "test_an_open_mapping_takes_any_key": 2,
+    "test_an_interrupt_is_told_in_one_line": 2,
     "test_values_with_spaces_or_brackets_work": 5,
     "test_a_closed_stdout_ends_the_command_quietly": 4,
     "test_a_sweep_works_in_any_order_of_words": 2,

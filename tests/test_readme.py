@@ -19,10 +19,10 @@ LIGHT = ("--help", "--cfg", "list ", "show ", "completion ")  # answered without
 
 
 def commands() -> list[object]:
-    """Return the lines that begin with fewrec; all but the first run are slow."""
+    """Return the lines that begin with fewrec; those that train are slow."""
     found: list[object] = []
     for line in (line for line in LINES if line.startswith("fewrec ")):
-        light = any(word in line for word in LIGHT) or line == "fewrec train"
+        light = any(word in line for word in LIGHT)
         found.append(pytest.param(line, marks=() if light else pytest.mark.slow, id=line))
     return found
 

@@ -94,6 +94,7 @@ def test_a_child_process_of_a_sweep_gets_its_own_job_only(
         assert sorted(line[3:]) == sorted(["sweep=seeds", seed, "hydra.mode=RUN"])
 
 
+@pytest.mark.slow
 def test_the_ranks_of_a_job_do_not_reach_the_next(
     fewrec: "Call", jobs: "Jobs", monkeypatch: pytest.MonkeyPatch
 ) -> None:

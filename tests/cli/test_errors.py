@@ -204,6 +204,7 @@ def test_an_open_mapping_takes_any_key(word: str, fewrec: "Call", jobs: "Jobs") 
     assert jobs.configs[0]["data"]["kinds"] == {"title": "ignore"}
 
 
+@pytest.mark.slow
 def test_lightnings_arguments_need_no_plus(fewrec: "Call", jobs: "Jobs") -> None:
     assert fewrec("train", "-m", "trainer.limit_train_batches=3", "seed=0,1").code == 0
     assert [config["trainer"]["limit_train_batches"] for config in jobs.configs] == [3, 3]

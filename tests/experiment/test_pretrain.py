@@ -172,6 +172,7 @@ def test_users_too_short_for_an_episode_are_counted(folder: Path, fewrec: "Call"
     assert said in done.err
 
 
+@pytest.mark.slow
 def test_meta_training_without_a_single_task_is_refused(folder: Path, fewrec: "Call") -> None:
     words = short_users(alone=9, others=0)
     done = fewrec("train", *words)

@@ -13,7 +13,7 @@ from fewrec_cli.cli.importing import add_import_path
 from fewrec_cli.cli.resolve import register_resolvers
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
-from fewrec_cli.cli.widen import widened
+from fewrec_cli.cli.widen import may_add, widened
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.experiment.check import check
@@ -34,8 +34,10 @@ def check_line(line: Line) -> tuple[Line, int]:
     register_resolvers()
     library = catalogue(line.config_dir)
     with composing(line):
-        line = widened(line, library.groups(), lambda words: _or_none(line, words, library))
-        first = _composed(line, line.words, library)
+        whole = _or_none(line, line.words, library) if may_add(line) else None
+        if whole is None:
+            line = widened(line, library.groups(), lambda words: _or_none(line, words, library))
+        first = _composed(line, line.words, library, whole)
         if not line.runs:
             _part_exists(line, first)
             return line, 1
@@ -161,8 +163,16 @@ def _root_name(line: Line) -> str:
     return name.removesuffix(".yaml")
 
 
-def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfig:
+def _composed(
+    line: Line, words: Sequence[str], library: Catalogue, whole: DictConfig | None = None
+) -> DictConfig:
     """Compose; of each swept word the first value.
+
+    Args:
+        line: The line.
+        words: Its words, or one job's.
+        library: What can be chosen.
+        whole: The same composed before, as composing is most of what the door costs.
 
     Raises:
         FewrecError: All faults of a refused line: those Hydra stumbles over, then those of what
@@ -172,7 +182,7 @@ def _composed(line: Line, words: Sequence[str], library: Catalogue) -> DictConfi
     refusal: Exception | None = None
     if not diagnosis.faults:
         try:
-            return compose_words(line, first_values(words, library))
+            return whole or compose_words(line, first_values(words, library))
         except REFUSALS as told:
             refusal = told
     diagnosis.judge_keys()

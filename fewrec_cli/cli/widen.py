@@ -23,6 +23,11 @@ LIGHTNINGS = ("trainer", "logger")
 Composed = Callable[[Sequence[str]], DictConfig | None]
 
 
+def may_add(line: Line) -> bool:
+    """Whether a word of the line could need a ``++``."""
+    return any(_candidate(word) is not None for word in line.words)
+
+
 def widened(line: Line, groups: Sequence[str], composed: Composed) -> Line:
     """Return the line with ``++`` before words that add a key which something reads.
 

@@ -12,7 +12,7 @@ from fewrec_cli.metric.settings import LOWER_IS_BETTER, shown_metrics
 RATING = ("mae", "mae_median", "rmse")
 CURVE_METRICS = 2
 ORDER: tuple[Kind, ...] = ("model", "unadapted", "published", "floor", "oracle")
-ROW_WIDTH = 24
+ROW_WIDTH = 26
 PLAIN_WIDTH = 100
 GAP = "  "
 

@@ -14,7 +14,8 @@ import fewrec_cli
 PACKAGE = Path(fewrec_cli.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
 LAYERS = {
-    "cli": 7,
+    "cli": 8,
+    "report": 7,
     "experiment": 6,
     "strategy": 5,
     "engine": 4,

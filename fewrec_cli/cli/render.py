@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewrec_cli.experiment.result import Kind, Row, RunResult, Summary
-from fewrec_cli.metric.settings import LOWER_IS_BETTER, shown_metrics
+from fewrec_cli.metric.settings import LOWER_IS_BETTER, further_metrics, shown_metrics
 
 RATING = ("mae", "mae_median", "rmse")
 CURVE_METRICS = 2
@@ -94,7 +94,10 @@ def _metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
     cuts = tuple(sorted({int(m[5:]) for row in rows for m in row.metrics if m[:5] == "ndcg@"}))
     rated = bool(_present(rows, RATING))
     wanted = shown_metrics(cuts, implicit=not rated) if cuts else (*RATING, "auc_user")
-    ranks = [metric for metric in wanted if metric.startswith("ndcg@") or not rated]
+    asked = [
+        metric for row in rows[:1] for metric in row.metrics if metric in further_metrics(cuts)
+    ]
+    ranks = [*asked, *(metric for metric in wanted if metric.startswith("ndcg@") or not rated)]
     order = _present(rows, dict.fromkeys([*RATING, *ranks, "auc_user", "interval_coverage"]))
     first = ["mae", "mae_median", *ranks[:1], "rmse", "auc_user"]
     return order, [*(metric for metric in first if metric in order), *order]

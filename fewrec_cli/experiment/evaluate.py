@@ -8,17 +8,18 @@ import numpy as np
 from fewrec_cli.core.progress import Advance
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
+from fewrec_cli.experiment.deciles import DecileErrors
 from fewrec_cli.experiment.floor import Floor, FloorTasks, TrainStatistics, floors, oracle
 from fewrec_cli.experiment.foretell import Foretold
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.score import Scored, Scorer
 from fewrec_cli.experiment.shrinkage import choose_shrinkage
-from fewrec_cli.experiment.world import World
+from fewrec_cli.experiment.world import World, candidates_of
 from fewrec_cli.metric.base import RankedLists, RatedQueries
 from fewrec_cli.metric.evaluate import PerTask, gather, score_block
 from fewrec_cli.metric.lists import Catalogue, item_vectors
 from fewrec_cli.scenario.base import Episodes
-from fewrec_cli.scenario.candidates import CandidateBatch, CandidateSource
+from fewrec_cli.scenario.candidates import CandidateBatch
 
 VALIDATION_DRAWS = 3
 """Draws of the validation tasks on which the floors' constants are chosen."""
@@ -84,6 +85,7 @@ class Evaluator:
         shrinkage: The floors' constants.
         points: Support sizes of the curve and of the headline, ascending; None (all) last.
         predictions: Filled where ``evaluation.save_predictions`` asks for it.
+        deciles: Filled where ``evaluation.deciles`` asks for it, else None.
     """
 
     def __init__(self, world: World, scorer: Scorer, name: str, seed: int) -> None:
@@ -92,7 +94,8 @@ class Evaluator:
         self.name = name
         self.seed = seed
         dataset, settings, scenario = world.dataset, world.evaluation, world.scenario
-        self.points = _points(scenario.curve, scenario.shots)
+        self.split_at = tuple(None if one == "all" else one for one in settings.deciles)
+        self.points = _points((*scenario.curve, *self.split_at), scenario.shots)
         draws = range(VALIDATION_DRAWS if len(world.split.valid) else 0)
         self.shrinkage = choose_shrinkage(
             dataset,
@@ -114,8 +117,9 @@ class Evaluator:
             int(world.split.known_users.sum()),
             item_vectors(dataset.item_fields),
         )
-        self.source = CandidateSource(dataset, scenario.candidates, scenario.seed)
+        self.source = candidates_of(world)
         self.predictions: list[Predictions] = []
+        self.deciles = DecileErrors(world) if self.split_at else None
 
     @property
     def steps(self) -> int:
@@ -130,8 +134,11 @@ class Evaluator:
         available = (episodes.support >= 0).sum(1)
         cells = []
         for line in self._lines(episodes, candidates):
-            figures = self._figures(episodes, candidates, line)
+            rated = self._rated_blocks(episodes, candidates, line)
+            figures = self._figures(episodes, candidates, line, rated)
             for shots in line.shots:
+                if self.deciles is not None and shots in self.split_at:
+                    self.deciles.add(line.row, line.kind, shots, episodes, candidates, rated)
                 n_support = available if shots is None else np.minimum(available, shots)
                 cells.append(
                     Cell(
@@ -182,23 +189,36 @@ class Evaluator:
         )
 
     def _figures(
-        self, episodes: Episodes, candidates: Sequence[CandidateBatch], line: _Line
+        self,
+        episodes: Episodes,
+        candidates: Sequence[CandidateBatch],
+        line: _Line,
+        rated: Sequence[RatedQueries | None],
     ) -> PerTask:
         settings = self.world.evaluation
-        rates = line.rates and not self.world.dataset.implicit
         blocks = [
             score_block(
                 RankedLists(block.score, batch.rating, batch.relevant, batch.mask, batch.item),
-                self._rated(episodes, batch, block) if rates else None,
+                given,
                 k=settings.k,
                 no_positive=settings.no_positive,
                 seed=derive_seed(self.seed, "ties", episodes.draw),
                 start=batch.start,
                 catalogue=self.catalogue,
+                further=settings.further,
             )
-            for batch, block in zip(candidates, line.blocks, strict=True)
+            for batch, block, given in zip(candidates, line.blocks, rated, strict=True)
         ]
         return gather(blocks)
+
+    def _rated_blocks(
+        self, episodes: Episodes, candidates: Sequence[CandidateBatch], line: _Line
+    ) -> list[RatedQueries | None]:
+        rates = line.rates and not self.world.dataset.implicit
+        return [
+            self._rated(episodes, batch, block) if rates else None
+            for batch, block in zip(candidates, line.blocks, strict=True)
+        ]
 
     def _rated(
         self, episodes: Episodes, batch: CandidateBatch, block: Foretold

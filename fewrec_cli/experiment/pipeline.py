@@ -22,10 +22,10 @@ from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, save_weights
-from fewrec_cli.experiment.world import World, build, plain
-from fewrec_cli.metric.settings import ranking_metric
+from fewrec_cli.experiment.world import World, build, candidates_of, plain
+from fewrec_cli.metric.positives import THRESHOLD
+from fewrec_cli.metric.settings import compared_metrics
 from fewrec_cli.scenario.base import Episodes
-from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.scenario.episode import episode_hash
 from fewrec_cli.scenario.leak import LeakReport, check_leaks
 from fewrec_cli.strategy.words import LABEL
@@ -98,7 +98,7 @@ def tell(world: World, reporter: Reporter) -> None:
 def draw_all(world: World) -> Drawn:
     """Draw support and query of every test task, and check that nothing leaks."""
     scenario, split = world.scenario, world.split
-    CandidateSource(world.dataset, scenario.candidates, scenario.seed)  # refuses before training
+    candidates_of(world)  # refuses before training
     episodes = tuple(scenario.draw(split.test, number) for number in range(scenario.draws))
     checked = [*episodes, scenario.draw(split.valid, 0)] if len(split.valid) else episodes
     leaks = check_leaks(world.dataset, split, checked)
@@ -140,20 +140,23 @@ def finish(
         reporter.say(note)
     with reporter.stage("write"):
         rows = rows_of(cells)
-        shown = _compared_metrics(world)
+        shown = compared_metrics(world.evaluation, implicit=world.dataset.implicit)
         versus = comparisons(cells, rows, world.split.test.user, shown, cfg.seed)
         headline = shots_word(world.scenario.shots)
         run.write_episodes(folder, world.dataset, drawn.episodes)
         run.write_tasks(folder, cells)
         if evaluator.predictions:
             run.write_predictions(folder, world.dataset, evaluator.predictions)
+        if evaluator.deciles is not None:
+            run.write_deciles(folder, evaluator.deciles)
         (folder / "figures").mkdir(exist_ok=True)
         title = f"{world.dataset.name}, {scenario_word(cfg)}: {name} on {backbone_word(cfg)}"
         shot_curve(rows, shown, folder / "figures" / "shots.png", title)
     signature = signature_of(cfg, world)
     elsewhere = {} if weights is None else {"weights": str(weights)}
     facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
-    run.write_manifest(folder, {**facts, **elsewhere})
+    tenths = {} if evaluator.deciles is None else {"deciles": evaluator.deciles.facts()}
+    run.write_manifest(folder, {**facts, **tenths, **elsewhere})
     run.write_metrics(folder, signature, rows, versus)
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in reporter.seconds.items())
     reporter.say(f"seconds: {spent}")
@@ -187,6 +190,7 @@ def shortfalls(evaluator: Evaluator, drawn: Drawn, cells: Sequence[Cell]) -> lis
 def signature_of(cfg: DictConfig, world: World) -> str:
     """Say in one line what the figures depend on."""
     scenario, evaluation = world.scenario, world.evaluation
+    by_rating = evaluation.positives == THRESHOLD
     parts = {
         "data": f"{world.dataset.name}@{world.dataset.hash[:8]}",
         "scenario": f"{scenario_word(cfg)}({_cold(cfg)})",
@@ -195,10 +199,10 @@ def signature_of(cfg: DictConfig, world: World) -> str:
         "adapter": _word(cfg.strategy.adapter),
         "augment": "+".join(cfg.strategy.augment) or "none",
         "shots": shots_word(scenario.shots),
-        "query": scenario.query,
+        "query": scenario.query_word,
         "draws": scenario.draws,
         "candidates": scenario.candidates,
-        "positive": world.dataset.positive,
+        "positive": world.dataset.positive if by_rating else evaluation.positives,
         "no_positive": evaluation.no_positive,
         "gain": "linear",
         "ties": "random",
@@ -244,11 +248,6 @@ def keep_interrupted(world: World, folder: Path) -> str:
 
 def _word(node: DictConfig) -> str:
     return str(node["_target_"]).split(".")[-2]
-
-
-def _compared_metrics(world: World) -> tuple[str, ...]:
-    ranking = ranking_metric(world.evaluation.k)
-    return (ranking,) if world.dataset.implicit else ("mae", ranking)
 
 
 def _facts(

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.core.errors import FewrecError
+from fewrec_cli.core.errors import FewrecError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import Interactions
@@ -21,8 +21,10 @@ from fewrec_cli.data.totals import Share, TrainTotals
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.experiment.tasks import TaskTensors
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, load_weights
+from fewrec_cli.metric.positives import parse_positives
 from fewrec_cli.metric.settings import Evaluation
 from fewrec_cli.scenario.base import Scenario, Split
+from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.strategy.base import Strategy
 from fewrec_cli.strategy.words import ASIDE
 
@@ -99,6 +101,24 @@ def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     tensors = TaskTensors(dataset, mean, sd, rows)
     return World(
         dataset, scenario, split, train, totals, backbone, strategy, evaluation, rows, tensors
+    )
+
+
+def candidates_of(world: World) -> CandidateSource:
+    """Return what makes the candidates of every draw, and says which of them are positives.
+
+    Raises:
+        ScenarioError: There is nothing to rank: every query item would be a positive.
+    """
+    scenario, positives = world.scenario, parse_positives(world.evaluation.positives)
+    if positives.top is not None and positives.top >= scenario.query:
+        raise ScenarioError(
+            f"evaluation.positives=top:{positives.top} makes all of scenario.query="
+            f"{scenario.query} items positives: any order is right",
+            "lower N, or raise scenario.query",
+        )
+    return CandidateSource(
+        world.dataset, scenario.candidates, scenario.seed, positives, world.split.preferred
     )
 
 

@@ -10,6 +10,7 @@ from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.metric import rating
 from fewrec_cli.metric.auc import auc, auc_user
 from fewrec_cli.metric.base import NoPositive, RankedLists, RatedQueries, check_finite
+from fewrec_cli.metric.further import FURTHER, Further
 from fewrec_cli.metric.lists import Catalogue, coverage, list_columns
 from fewrec_cli.metric.order import rank
 from fewrec_cli.metric.ranking import AT_K
@@ -87,6 +88,7 @@ def score_block(
     seed: int,
     start: int = 0,
     catalogue: Catalogue | None = None,
+    further: Sequence[Further] = (),
 ) -> Block:
     """Compute every metric of one row of the table for some tasks of one draw.
 
@@ -99,6 +101,7 @@ def score_block(
         seed: Seed of the ties; give all rows of one draw the same.
         start: Position of the first task in the draw; no figure depends on how it is cut.
         catalogue: Facts for coverage, novelty, diversity and popularity bias; None leaves them out.
+        further: Ranking metrics beside the usual ones.
 
     Raises:
         RunError: A score or predicted rating is NaN or infinite.
@@ -111,7 +114,7 @@ def score_block(
         )
     ranking = rank(lists, max(k), seed, start)
     columns = _rating_columns(rated, len(lists.score))
-    for name, metric in AT_K.items():
+    for name, metric in [*AT_K.items(), *((word, FURTHER[word]) for word in further)]:
         columns |= {f"{name}@{cut}": metric(ranking, cut, no_positive) for cut in k}
     columns["auc_user"] = auc_user(lists)
     if catalogue is not None:
@@ -158,12 +161,21 @@ def score_tasks(
     no_positive: NoPositive,
     seed: int,
     catalogue: Catalogue | None = None,
+    further: Sequence[Further] = (),
 ) -> PerTask:
     """Compute every metric of one row on one draw whose tasks fit into memory together.
 
     Arguments and errors are those of ``score_block``.
     """
-    block = score_block(lists, rated, k=k, no_positive=no_positive, seed=seed, catalogue=catalogue)
+    block = score_block(
+        lists,
+        rated,
+        k=k,
+        no_positive=no_positive,
+        seed=seed,
+        catalogue=catalogue,
+        further=further,
+    )
     return gather([block])
 
 

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.metric.base import NoPositive
+from fewrec_cli.metric.further import Further
+from fewrec_cli.metric.positives import parse_positives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,22 +17,30 @@ class Evaluation:
 
     Attributes:
         k: Cut-offs of the ranking metrics, whole numbers >= 1, kept ascending and without repeats.
+        positives: Which query items are positives: ``threshold`` takes those of at least
+            ``data.positive`` stars, ``top:N`` each task's N highest-rated.
         no_positive: What a task without a positive counts as.
+        further: Ranking metrics beside the usual ones.
         item_shrinkage: Ratings at the global mean added to each item's mean (floors), >= 0; None
             chooses it on the validation tasks.
         user_shrinkage: Residuals of 0 added to each user's offset (floors), >= 0; None chooses it
             on the validation tasks.
         save_predictions: Whether every candidate's score goes into ``predictions.parquet``.
+        deciles: Support sizes at which errors also go into ``deciles.parquet``, split by deciles
+            of items and users: whole numbers >= 0 and ``all``. They are evaluated besides the curve.
 
     Raises:
         ConfigError: A value is not usable; the message names it.
     """
 
     k: tuple[int, ...]
+    positives: str
     no_positive: NoPositive
+    further: tuple[Further, ...]
     item_shrinkage: float | None
     user_shrinkage: float | None
     save_predictions: bool
+    deciles: tuple[int | Literal["all"], ...]
 
     def __post_init__(self) -> None:
         cuts = tuple(self.k)
@@ -40,12 +50,24 @@ class Evaluation:
                 "write e.g. evaluation.k=[1,5,10]",
             )
         object.__setattr__(self, "k", tuple(sorted(set(cuts))))
-        policies = get_args(NoPositive)
-        if self.no_positive not in policies:
+        object.__setattr__(self, "deciles", tuple(self.deciles))
+        wrong = [one for one in self.deciles if one != "all" and not (_whole(one) and one >= 0)]
+        if wrong:
             raise ConfigError(
-                f"evaluation.no_positive is {self.no_positive!r}",
-                f"choose one of {', '.join(policies)}",
+                f"evaluation.deciles must be support sizes, got {wrong[0]!r}",
+                "write e.g. evaluation.deciles=[5,all], or [] for none",
             )
+        parse_positives(self.positives)
+        object.__setattr__(self, "further", tuple(dict.fromkeys(self.further)))
+        words = {"no_positive": (self.no_positive,), "further": self.further}
+        choices = {"no_positive": get_args(NoPositive), "further": get_args(Further)}
+        for key, given in words.items():
+            unknown = [word for word in given if word not in choices[key]]
+            if unknown:
+                raise ConfigError(
+                    f"evaluation.{key} is {unknown[0]!r}",
+                    f"choose one of {', '.join(choices[key])}",
+                )
         shrinkages = {"item": self.item_shrinkage, "user": self.user_shrinkage}
         for side, value in shrinkages.items():
             if value is not None and (not math.isfinite(value) or value < 0):
@@ -82,6 +104,29 @@ def ranking_metric(k: tuple[int, ...]) -> str:
         'ndcg@3'
     """
     return f"ndcg@{_largest_up_to(5, k)}"
+
+
+def compared_metrics(evaluation: Evaluation, *, implicit: bool) -> tuple[str, ...]:
+    """Return the metrics in which a run's model is held against its floors.
+
+    Args:
+        evaluation: Gives the cut-offs and what was asked for beside the usual metrics.
+        implicit: Whether the data has no ratings.
+    """
+    asked = [
+        one for one in further_metrics(evaluation.k) if one[: one.index("@")] in evaluation.further
+    ]
+    return (*(() if implicit else ("mae",)), ranking_metric(evaluation.k), *asked)
+
+
+def further_metrics(k: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the metrics that can be asked for, at the cut-off that stands for the others.
+
+    Example:
+        >>> further_metrics((1, 5, 10))
+        ('ndcg_binary@5', 'precision_multi@5', 'map_multi@5')
+    """
+    return tuple(f"{name}@{_largest_up_to(5, k)}" for name in get_args(Further)) if k else ()
 
 
 LOWER_IS_BETTER: Mapping[str, str] = {

@@ -22,6 +22,10 @@ class TaskPool:
             of an existing user), in the same form as ``rows`` with ``history_offsets``; empty
             bags where the scenario keeps the past out.
         history_offsets: ``(tasks + 1,)``.
+        fixed_query: The last so many rows of each task are its query and the others its support,
+            in their order, as in windows that slide over a history: a row is then the query of one
+            task and in the support of later ones. 0: support and query are drawn, and a row
+            belongs to one task.
     """
 
     user: IntArray
@@ -29,6 +33,7 @@ class TaskPool:
     rows: IntArray
     history: IntArray
     history_offsets: IntArray
+    fixed_query: int = 0
 
     def __len__(self) -> int:
         return len(self.user)
@@ -52,6 +57,10 @@ class Split:
         known_users: Whether each user has rows in ``train``, ``(n_users,)``.
         known_items: Whether each item has rows in ``train``, ``(n_items,)``.
         notes: Who was held out and who was dropped, with counts.
+        preferred: Rows that a published split names as positives: they go before others of equal
+            rating where each task's highest-rated are, ``(n,)``; None where it names none.
+        examples: Tasks that pretraining may see whole, all their rows being in ``train``; None where
+            it cuts tasks of its own out of ``train``.
     """
 
     train: IntArray
@@ -60,6 +69,8 @@ class Split:
     known_users: BoolArray
     known_items: BoolArray
     notes: tuple[Note, ...]
+    preferred: IntArray | None = None
+    examples: TaskPool | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,11 @@ class Scenario(ABC):
     curve: tuple[int | None, ...]
     candidates: str
     seed: int
+
+    @property
+    def query_word(self) -> str:
+        """How a signature names the size of the query."""
+        return str(self.query)
 
     @abstractmethod
     def split(self, dataset: Dataset) -> Split:

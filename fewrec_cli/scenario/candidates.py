@@ -12,9 +12,11 @@ from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import BoolArray, FloatArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
-from fewrec_cli.scenario.bags import group
+from fewrec_cli.metric.positives import Positives, highest_rated
+from fewrec_cli.scenario.bags import group, members
 from fewrec_cli.scenario.base import Episodes
 
+BY_THRESHOLD = Positives(None)
 CELLS = 2_000_000
 """Entries of a batch's arrays, at most (one task is never split)."""
 
@@ -45,8 +47,8 @@ class CandidateBatch:
         item: Row in ``Dataset.item_ids``, ``(tasks, candidates)``; 0 where masked out.
         rating: Gain of a hit: stars of the query rows; 0 for added items and, where there are
             added items, for query rows that are not relevant, ``(tasks, candidates)``.
-        relevant: Query rows of at least ``Dataset.positive`` stars; all query rows of implicit
-            data, ``(tasks, candidates)``.
+        relevant: Query rows of at least ``Dataset.positive`` stars, or each task's highest-rated;
+            all query rows of implicit data, ``(tasks, candidates)``.
         mask: Whether the cell is a candidate; false on padding and, in the added columns, on
             items the user has any row for, ``(tasks, candidates)``.
         query_columns: How many leading columns are query rows.
@@ -95,16 +97,36 @@ class CandidateSource:
         dataset: The whole data; no item of which a user has a row becomes that user's negative.
         candidates: ``query``, ``sampled:N`` or ``catalogue``.
         seed: The scenario's seed; a task's negatives depend on it, the draw and the user alone.
+        positives: Which query rows are positives. Equal ratings at the border of the highest are
+            told apart by the seed, the draw and the row.
+        preferred: Rows that are positives before others of equal rating, ``(n,)``, if any.
 
     Raises:
         ConfigError: ``candidates`` is not known.
-        ScenarioError: N is larger than the catalogue, or ``query`` would rank liked items only.
+        ScenarioError: N is larger than the catalogue, ``query`` would rank liked items only, or
+            the highest-rated are asked for where nothing is rated.
     """
 
-    def __init__(self, dataset: Dataset, candidates: str, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        candidates: str,
+        seed: int,
+        positives: Positives = BY_THRESHOLD,
+        preferred: IntArray | None = None,
+    ) -> None:
         self.rule = parse_candidates(candidates)
         self.dataset = dataset
         self.seed = seed
+        self.positives = positives
+        named = np.empty(0, dtype=np.int64) if preferred is None else preferred
+        self.preferred = members(named, len(dataset.interactions))
+        if dataset.implicit and positives.top is not None:
+            raise ScenarioError(
+                f"evaluation.positives=top:{positives.top} needs ratings, and {dataset.name} has "
+                "none: all query items are liked",
+                "take evaluation.positives=threshold",
+            )
         if self.rule.negatives > dataset.n_items:
             raise ScenarioError(
                 f"scenario.candidates={candidates} asks for more items than the catalogue's "
@@ -153,7 +175,7 @@ class CandidateSource:
         present = query >= 0
         rows = self.dataset.interactions
         stars = np.where(present, rows.rating[query], 0.0)
-        relevant = present & (self.dataset.implicit | (stars >= self.dataset.positive))
+        relevant = present & self._liked(query, stars, present, episodes.draw)
         item = np.where(present, rows.item[query], 0)
         if self.rule.kind == "query":
             return CandidateBatch(part.start, item, stars, relevant, present, query.shape[1])
@@ -168,6 +190,16 @@ class CandidateSource:
             query_columns=query.shape[1],
             catalogue=self.rule.kind == "catalogue",
         )
+
+    def _liked(
+        self, query: IntArray, stars: FloatArray, present: BoolArray, draw: int
+    ) -> BoolArray:
+        """Return which query rows are positives; what is said of padding means nothing."""
+        if self.positives.top is None:
+            return np.asarray(self.dataset.implicit | (stars >= self.dataset.positive))
+        key = _scatter(derive_seed(self.seed, "positives", draw), query).astype(np.float64)
+        first = self.preferred[query]
+        return highest_rated(stars, present, first, key, self.positives.top)
 
     def _added(self, user: IntArray, draw: int) -> tuple[IntArray, BoolArray]:
         """Return added items and whether each is a candidate, ``(tasks, added)``."""

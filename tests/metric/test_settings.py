@@ -8,10 +8,13 @@ from fewrec_cli.metric.settings import Evaluation, ranking_metric, shown_metrics
 
 GIVEN = {
     "k": [5, 1, 5],
+    "positives": "threshold",
+    "further": ["map_multi", "map_multi"],
     "no_positive": "skip",
     "item_shrinkage": 10,
     "user_shrinkage": 0,
     "save_predictions": False,
+    "deciles": [],
 }
 
 
@@ -27,9 +30,15 @@ def test_cut_offs_are_sorted_and_named_once() -> None:
         ("k", []),
         ("k", [1.5]),
         ("k", [True]),
+        ("positives", "top"),
+        ("positives", "top:0"),
         ("no_positive", "nan"),
+        ("further", ["ndcg_decimal"]),
         ("item_shrinkage", -1),
         ("user_shrinkage", float("inf")),
+        ("deciles", [-1]),
+        ("deciles", ["most"]),
+        ("deciles", [True]),
     ],
 )
 def test_unusable_value_is_named(key, value) -> None:

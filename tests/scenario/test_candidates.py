@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from fewrec_cli.core.errors import ScenarioError
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.metric.positives import Positives
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.candidates import CandidateBatch, CandidateSource
 from tests.scenario.contract import QUICK, SEEDS, made, shipped
@@ -123,3 +126,34 @@ def test_every_row_of_implicit_data_is_relevant() -> None:
     found = whole(dataset, drawn_from(dataset), "sampled:3")
     assert found.relevant[:, :4].all()
     assert (found.rating[:, :4] == 1).all()
+
+
+def test_the_highest_rated_of_each_task_are_positives_and_ties_change_with_the_draw() -> None:
+    dataset = made(users=60)
+    first, second = (drawn_from(dataset, number) for number in (0, 0))
+    source = CandidateSource(dataset, "query", 0, Positives(2))
+    (found,) = source.batches(first)
+    assert (found.relevant.sum(axis=1) == 2).all()
+    for stars, relevant in zip(found.rating, found.relevant, strict=True):
+        assert stars[relevant].min() >= stars[~relevant].max()
+    np.testing.assert_array_equal(next(source.batches(second, 60)).relevant, found.relevant)
+    again = next(source.batches(replace(first, draw=1)))
+    assert (again.relevant != found.relevant).any()
+
+
+def test_rows_that_a_split_names_are_positives_before_others_of_equal_rating() -> None:
+    dataset = made(users=60)
+    drawn = drawn_from(dataset)
+    stars = dataset.interactions.rating[drawn.query]
+    for place in (np.arange(4), -np.arange(4)):  # at the border the first, then the last
+        order = np.lexsort((np.broadcast_to(place, stars.shape), -stars), axis=1)
+        named = np.take_along_axis(drawn.query, order[:, :2], axis=1)
+        source = CandidateSource(dataset, "query", 0, Positives(2), named.ravel())
+        (found,) = source.batches(drawn)
+        for query, relevant, own in zip(drawn.query, found.relevant, named, strict=True):
+            assert set(query[relevant].tolist()) == set(own.tolist())
+
+
+def test_the_highest_rated_of_likes_are_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"evaluation\.positives=top:2 needs ratings"):
+        CandidateSource(made(implicit=True), "sampled:3", 0, Positives(2))

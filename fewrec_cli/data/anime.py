@@ -101,4 +101,5 @@ class Anime(DataSource):
             for name, row in zip(table.columns["name"], table.columns["genre"], strict=True)
         )
         fields = tuple(field for field, _ in pairs if field is not None)
-        return Described(fields, (*notes, told, *(note for _, note in pairs)), None, text)
+        title = tuple(html.unescape(name) for name in table.columns["name"])
+        return Described(fields, (*notes, told, *(note for _, note in pairs)), None, text, title)

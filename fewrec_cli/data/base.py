@@ -57,7 +57,10 @@ class Dataset:
         hash: Hex digest of everything above that a figure depends on.
         item_year: Year of release, 0 where unknown, ``(n_items,)``, or None.
         item_text: One text per item, or None.
+        item_title: One title per item, or None.
         user_text: One text per user, or None.
+        domain: 0 for rows of the source and 1 for rows of the target, ``(n,)``; None unless two
+            data sets were paired.
         sources: The files that were read.
         notes: What was dropped, merged or recognised.
         oracle: Noise-free planted rating (stars), ``(n_users, n_items)``; generated data only.
@@ -76,7 +79,9 @@ class Dataset:
     hash: str
     item_year: IntArray | None = None
     item_text: tuple[str, ...] | None = None
+    item_title: tuple[str, ...] | None = None
     user_text: tuple[str, ...] | None = None
+    domain: IntArray | None = None
     sources: tuple[SourceFile, ...] = ()
     notes: tuple[Note, ...] = ()
     oracle: FloatArray | None = field(default=None, repr=False)

@@ -116,6 +116,7 @@ class BookCrossing(DataSource):
             (*notes, *(note for _, note in pairs)),
             np.where(believed, written, 0).astype(np.int64),
             text,
+            tuple(column["Book-Title"]),
         )
 
     def _describe_readers(self, table: SideTable, notes: tuple[Note, ...]) -> Described:

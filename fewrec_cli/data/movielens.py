@@ -149,7 +149,8 @@ class MovieLens(DataSource):
             f"{title}. {', '.join(names)}." if names else f"{title}."
             for title, names in zip(titles, genres, strict=True)
         )
-        return Described(fields, (*notes, genre_note, year_note, decade_note), year, text)
+        title = tuple(titles)
+        return Described(fields, (*notes, genre_note, year_note, decade_note), year, text, title)
 
     def _users(self, version: Version, found: Found, reporter: Reporter) -> SideTable:
         assert version.users is not None

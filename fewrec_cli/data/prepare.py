@@ -60,12 +60,14 @@ class Described:
         notes: What was recognised.
         year: Year of release of each row, or None.
         text: One text per row, or None.
+        title: One title per row, a part of ``text`` and not hashed again, or None.
     """
 
     fields: tuple[Field, ...] = ()
     notes: tuple[Note, ...] = ()
     year: IntArray | None = None
     text: tuple[str, ...] | None = None
+    title: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ def assemble(indexed: Indexed, users: Described, items: Described, origin: Origi
         hash=digest.hex(),
         item_year=items.year,
         item_text=items.text,
+        item_title=items.title,
         user_text=users.text,
         sources=origin.sources,
         shard=origin.shard,

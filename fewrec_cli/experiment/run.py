@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 import fewrec_cli
 from fewrec_cli.core.paths import written
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.deciles import DecileErrors
 from fewrec_cli.experiment.evaluate import Cell, Predictions
 from fewrec_cli.experiment.result import Row
 from fewrec_cli.experiment.table import Versus, shots_word
@@ -81,6 +82,11 @@ def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Prediction
         folder / "predictions.parquet",
         {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]},
     )
+
+
+def write_deciles(folder: Path, errors: DecileErrors) -> None:
+    """Write ``deciles.parquet``: errors of every row, task and decile of items."""
+    _write_parquet(folder / "deciles.parquet", errors.columns())
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ class Evaluation:
             on the validation tasks.
         save_predictions: Whether every candidate's score goes into ``predictions.parquet``.
         deciles: Support sizes at which errors also go into ``deciles.parquet``, split by deciles
-            of items and users: whole numbers >= 0 and ``all``. They are evaluated besides the curve.
+            of items and users: whole numbers >= 0 and ``all``; evaluated besides the curve.
 
     Raises:
         ConfigError: A value is not usable; the message names it.

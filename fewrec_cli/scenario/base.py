@@ -26,6 +26,8 @@ class TaskPool:
             in their order, as in windows that slide over a history: a row is then the query of one
             task and in the support of later ones. 0: support and query are drawn, and a row
             belongs to one task.
+        shared: Rows of other users, of no task, that the supports of all tasks are drawn from in
+            place of their own, ``(m,)``; None where a task adapts to its own rows.
     """
 
     user: IntArray
@@ -34,6 +36,7 @@ class TaskPool:
     history: IntArray
     history_offsets: IntArray
     fixed_query: int = 0
+    shared: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -59,8 +62,8 @@ class Split:
         notes: Who was held out and who was dropped, with counts.
         preferred: Rows that a published split names as positives: they go before others of equal
             rating where each task's highest-rated are, ``(n,)``; None where it names none.
-        examples: Tasks that pretraining may see whole, all their rows being in ``train``; None where
-            it cuts tasks of its own out of ``train``.
+        examples: Tasks that pretraining may see whole, all their rows being in ``train``; None
+            where it cuts tasks of its own out of ``train``.
     """
 
     train: IntArray

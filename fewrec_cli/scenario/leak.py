@@ -9,25 +9,34 @@ import numpy as np
 from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset
-from fewrec_cli.scenario.bags import members
-from fewrec_cli.scenario.base import Episodes, Split
+from fewrec_cli.scenario.bags import members, pad
+from fewrec_cli.scenario.base import Episodes, Split, TaskPool
 
 
 @dataclass(frozen=True)
 class LeakReport:
     """What was checked, and how many violations were found (a finished run has none).
 
+    Where a row belongs to one task, no query row of a draw may be a support row of any task. In
+    windows (``TaskPool.fixed_query``) it is in the support of later windows of the same user, so
+    that each is held to its own: its support lies before its query and shares no row with it.
+
     Attributes:
         draws: Draws checked, validation draws included.
         tasks: Tasks checked, summed over draws.
         support_rows: Support rows checked, summed over draws.
         query_rows: Query rows checked, summed over draws.
-        support_in_query: Support rows whose (user, item) pair is in a query of the same draw.
-        history_in_query: History rows whose pair is in a query of the same draw.
+        support_in_query: Support rows whose (user, item) pair is in a query of the same draw; of
+            windows: in the query of the same task.
+        history_in_query: History rows, likewise.
         query_in_train: Query rows whose pair pretraining sees.
-        repeated: Rows whose pair stands a second time among the supports, or queries, of a draw.
-        foreign: Rows that belong to another user than their task's.
-        shared: Rows whose pair is in two of training, validation and test.
+        repeated: Rows whose pair stands a second time among the supports, or queries, of a draw;
+            of windows: in the support of the same task, or among the queries.
+        foreign: Rows that belong to another user than their task's, but for supports from rows
+            that the split declares as shared by all tasks.
+        late: Support rows of windows that are later than a query row of the same task.
+        shared: Pairs that are in two of training, validation and test; of windows: as queries in
+            the latter two.
     """
 
     draws: int
@@ -39,6 +48,7 @@ class LeakReport:
     query_in_train: int
     repeated: int
     foreign: int
+    late: int
     shared: int
 
     def violations(self) -> dict[str, int]:
@@ -62,10 +72,10 @@ def check_leaks(dataset: Dataset, split: Split, episodes: Sequence[Episodes]) ->
     train = members(pair[split.train], n_pairs)
     counts = Counter[str]()
     for drawn in episodes:
-        counts.update(_check_draw(dataset, drawn, pair, train))
-    parts = [train, *(members(pair[p.rows], n_pairs) for p in (split.valid, split.test))]
-    shared = int((np.sum(parts, axis=0) > 1).sum())
-    report = LeakReport(draws=len(episodes), shared=shared, **counts)
+        counts.update(_check_draw(dataset, drawn, pair, train, split.test.fixed_query > 0))
+    parts = [train, *(members(pair[_own(p)], n_pairs) for p in (split.valid, split.test))]
+    several = int((np.sum(parts, axis=0) > 1).sum())
+    report = LeakReport(draws=len(episodes), shared=several, **counts)
     broken = report.violations()
     if broken:
         found = ", ".join(f"{name}: {count:,}" for name, count in broken.items())
@@ -87,25 +97,61 @@ def _pair_numbers(dataset: Dataset) -> tuple[IntArray, int]:
     return pair.astype(np.int64), len(found)
 
 
+def _own(pool: TaskPool) -> IntArray:
+    """Return the rows that belong to the pool's tasks alone: of windows, their queries."""
+    if not pool.fixed_query or not len(pool):
+        return pool.rows
+    return pad(pool.offsets, pool.rows)[:, -pool.fixed_query :].ravel()
+
+
 def _check_draw(
-    dataset: Dataset, drawn: Episodes, pair: IntArray, train: BoolArray
+    dataset: Dataset, drawn: Episodes, pair: IntArray, train: BoolArray, windows: bool
 ) -> dict[str, int]:
     """Return the counts of one draw by their name in ``LeakReport``."""
     support, query, history = (
         pair[table[table >= 0]] for table in (drawn.support, drawn.query, drawn.history)
     )
     in_support, in_query = members(support, len(train)), members(query, len(train))
+    found = {
+        "support_in_query": int(in_query[support].sum()),
+        "history_in_query": int(in_query[history].sum()),
+        "repeated": len(support) - int(in_support.sum()) + len(query) - int(in_query.sum()),
+        "late": 0,
+    }
+    if windows:
+        found = _check_windows(dataset, drawn, pair)
+        found["repeated"] += len(query) - int(in_query.sum())
     return {
         "tasks": len(drawn),
         "support_rows": len(support),
         "query_rows": len(query),
-        "support_in_query": int(in_query[support].sum()),
-        "history_in_query": int(in_query[history].sum()),
         "query_in_train": int(train[query].sum()),
-        "repeated": len(support) - int(in_support.sum()) + len(query) - int(in_query.sum()),
         "foreign": sum(
             _foreign(dataset, drawn, table) for table in (drawn.support, drawn.query, drawn.history)
         ),
+        **found,
+    }
+
+
+def _check_windows(dataset: Dataset, drawn: Episodes, pair: IntArray) -> dict[str, int]:
+    """Return the counts within each task; a support row may be another task's query."""
+
+    def pairs(table: IntArray, padding: int) -> IntArray:
+        return np.where(table >= 0, pair[table], padding - 3 * np.arange(table.shape[1]))
+
+    support, query = pairs(drawn.support, -1), pairs(drawn.query, -2)
+    history = pairs(drawn.history, -3)
+    ascending = np.sort(support, axis=1)
+    time = dataset.interactions.timestamp
+    late = 0
+    if time is not None:
+        asked = np.where(drawn.query >= 0, time[drawn.query], np.iinfo(np.int64).max)
+        late = int(((drawn.support >= 0) & (time[drawn.support] > asked.min(1)[:, None])).sum())
+    return {
+        "support_in_query": int((support[:, :, None] == query[:, None]).any(2).sum()),
+        "history_in_query": int((history[:, :, None] == query[:, None]).any(2).sum()),
+        "repeated": int((ascending[:, 1:] == ascending[:, :-1]).sum()),
+        "late": late,
     }
 
 

@@ -19,7 +19,9 @@ class LeakReport:
 
     Where a row belongs to one task, no query row of a draw may be a support row of any task. In
     windows (``TaskPool.fixed_query``) it is in the support of later windows of the same user, so
-    that each is held to its own: its support lies before its query and shares no row with it.
+    that each is held to its own: its support lies before its query and shares no row with it. Rows
+    that all tasks share as their support (``TaskPool.shared``) are another user's, and stand once
+    in each.
 
     Attributes:
         draws: Draws checked, validation draws included.
@@ -32,8 +34,7 @@ class LeakReport:
         query_in_train: Query rows whose pair pretraining sees.
         repeated: Rows whose pair stands a second time among the supports, or queries, of a draw;
             of windows: in the support of the same task, or among the queries.
-        foreign: Rows that belong to another user than their task's, but for supports from rows
-            that the split declares as shared by all tasks.
+        foreign: Rows that belong to another user than their task's, shared support rows apart.
         late: Support rows of windows that are later than a query row of the same task.
         shared: Pairs that are in two of training, validation and test; of windows: as queries in
             the latter two.
@@ -72,7 +73,7 @@ def check_leaks(dataset: Dataset, split: Split, episodes: Sequence[Episodes]) ->
     train = members(pair[split.train], n_pairs)
     counts = Counter[str]()
     for drawn in episodes:
-        counts.update(_check_draw(dataset, drawn, pair, train, split.test.fixed_query > 0))
+        counts.update(_check_draw(dataset, drawn, pair, train, split.test))
     parts = [train, *(members(pair[_own(p)], n_pairs) for p in (split.valid, split.test))]
     several = int((np.sum(parts, axis=0) > 1).sum())
     report = LeakReport(draws=len(episodes), shared=several, **counts)
@@ -105,7 +106,7 @@ def _own(pool: TaskPool) -> IntArray:
 
 
 def _check_draw(
-    dataset: Dataset, drawn: Episodes, pair: IntArray, train: BoolArray, windows: bool
+    dataset: Dataset, drawn: Episodes, pair: IntArray, train: BoolArray, test: TaskPool
 ) -> dict[str, int]:
     """Return the counts of one draw by their name in ``LeakReport``."""
     support, query, history = (
@@ -118,7 +119,13 @@ def _check_draw(
         "repeated": len(support) - int(in_support.sum()) + len(query) - int(in_query.sum()),
         "late": 0,
     }
-    if windows:
+    own = drawn.support
+    if test.shared is not None:
+        lent = (own >= 0) & members(test.shared, len(pair))[own]
+        own = np.where(lent, -1, own)
+        found["repeated"] -= _repeats(pair[drawn.support[lent]])
+        found["repeated"] += _repeats_within(np.where(lent, pair[drawn.support], -1))
+    if test.fixed_query:
         found = _check_windows(dataset, drawn, pair)
         found["repeated"] += len(query) - int(in_query.sum())
     return {
@@ -127,10 +134,22 @@ def _check_draw(
         "query_rows": len(query),
         "query_in_train": int(train[query].sum()),
         "foreign": sum(
-            _foreign(dataset, drawn, table) for table in (drawn.support, drawn.query, drawn.history)
+            _foreign(dataset, drawn, table) for table in (own, drawn.query, drawn.history)
         ),
         **found,
     }
+
+
+def _repeats(pairs: IntArray) -> int:
+    """Return how many of the pairs stand there a second time."""
+    return len(pairs) - len(np.unique(pairs))
+
+
+def _repeats_within(table: IntArray) -> int:
+    """Return how many pairs stand a second time in a task, -1 being none; ``(tasks, n)``."""
+    ascending = np.sort(table, axis=1)
+    again = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)
+    return int(again.sum())
 
 
 def _check_windows(dataset: Dataset, drawn: Episodes, pair: IntArray) -> dict[str, int]:

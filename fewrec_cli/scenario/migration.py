@@ -1,0 +1,217 @@
+"""From one domain to another: pretrained on a source, tried on users of a target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from fewrec_cli.core.errors import ConfigError, FewrecError, ScenarioError
+from fewrec_cli.core.seeding import generator
+from fewrec_cli.core.types import BoolArray, IntArray
+from fewrec_cli.data.base import Dataset, Note
+from fewrec_cli.scenario.bags import group, members, places
+from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
+from fewrec_cli.scenario.episode import draw_episodes
+from fewrec_cli.scenario.holdout import cut_like
+from fewrec_cli.scenario.pool import Cut, make_split
+from fewrec_cli.scenario.rules import TaskRules, adopt, fraction_faults, raise_faults
+
+Train = Literal["source", "target", "both"]
+Support = Literal["user", "domain"]
+Like = Literal["both_cold", "user_cold"]
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Rows of a paired data set by what they are to the tasks, ``(n,)`` each.
+
+    Attributes:
+        source: Rows of the source.
+        task: Rows of the target whose users are tasks.
+        other: Rows of the target whose users are not.
+    """
+
+    source: BoolArray
+    task: BoolArray
+    other: BoolArray
+
+
+class Migration(Scenario):
+    """A share of the target's users are tasks, whatever is trained on; nothing else is the test.
+
+    With ``train=source`` pretraining sees no row of the target. ``train=target`` is the same model
+    without the source: it learns from ``known`` ratings of each target user who is no task, and
+    each task adapts to as many of its own. ``train=both`` learns from both.
+
+    With ``support=domain`` the task is the whole domain: all users of the target are adapted to the
+    same few ratings, drawn from target users who are no tasks; the curve counts these. Where
+    training sees ratings of the target, they are the same ones in every draw.
+
+    Validation tasks come from the source, as nothing of the target may be chosen on;
+    ``train=target`` has no source, so it is given validation users of the target with all their
+    ratings, which the others do not get.
+
+    Args:
+        train: What pretraining sees.
+        support: Whose ratings the support of a task holds.
+        known: Ratings known of each target user who is no task, or of all of them together.
+        like: What validation tasks of the source resemble.
+        fraction: Share of the target's users that are tasks.
+        seed: Decides who is a task, what is known, and every draw.
+        shots: Support size of the headline row.
+        query: Query interactions per task.
+        draws: Draws of support and query.
+        min_interactions: Rows a task needs, or None for shots + query.
+        max_interactions: Rows a task has at most, or None.
+        candidates: ``query``, ``sampled:N`` or ``catalogue``.
+        curve: Support sizes of the shot curve.
+        validation: Share of users (and newest items) held out for validation tasks, or None.
+        short_history: What happens to users below ``min_interactions``.
+
+    Raises:
+        FewrecError: A value is out of range; several are reported together.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: Train,
+        support: Support,
+        known: int | Literal["all"],
+        like: Like,
+        fraction: float,
+        seed: int,
+        shots: int | Literal["all"],
+        query: int,
+        draws: int,
+        min_interactions: int | None,
+        max_interactions: int | None,
+        candidates: str,
+        curve: Sequence[int | Literal["all"]],
+        validation: float | None,
+        short_history: Literal["drop", "error"],
+    ) -> None:
+        self.train = train
+        self.support = support
+        self.known = known
+        self.like = like
+        self.fraction = fraction
+        self.rules = TaskRules(
+            seed=seed,
+            shots=shots,
+            query=query,
+            draws=draws,
+            min_interactions=min_interactions,
+            max_interactions=max_interactions,
+            candidates=candidates,
+            curve=curve,
+            validation=validation,
+            short_history=short_history,
+        )
+        raise_faults(
+            [*fraction_faults("fraction", fraction), *self._faults(), *self.rules.faults()]
+        )
+        adopt(self, self.rules)
+
+    def _faults(self) -> list[FewrecError]:
+        found: list[FewrecError] = []
+        if self.known != "all" and self.known < 1 and self.train != "source":
+            found.append(
+                ConfigError(
+                    f"scenario.train={self.train} with scenario.known={self.known} leaves "
+                    "no rating of the target to train on",
+                    "raise scenario.shots (or scenario.known), or take scenario.train=source",
+                )
+            )
+        if self.support == "domain" and "all" in (self.rules.shots, *self.rules.curve):
+            found.append(
+                ConfigError(
+                    "scenario.support=domain cannot adapt to all ratings of the domain",
+                    "give whole numbers in scenario.shots and scenario.curve",
+                )
+            )
+        return found
+
+    def split(self, dataset: Dataset) -> Split:
+        """Choose the tasks among the target's users, then what is trained on and validated on."""
+        sides, note = self._sides(dataset)
+        known = self._known(dataset, sides)
+        cut = self._cut(dataset, sides, known)
+        test = np.flatnonzero(sides.task)
+        cut = replace(cut, test=test, notes=(note, *cut.notes, *self._told(sides, cut)))
+        if self.support == "user":
+            return make_split(dataset, cut, self.rules, history=False)
+        rules = replace(self.rules, min_interactions=self._least(), shots=0, curve=(0,))
+        split = make_split(dataset, cut, rules, history=False)
+        shared = known if self.train != "source" else np.flatnonzero(sides.other)
+        return replace(split, test=replace(split.test, shared=self._enough(shared, dataset)))
+
+    def _sides(self, dataset: Dataset) -> tuple[_Sides, Note]:
+        if dataset.domain is None:
+            raise ScenarioError(
+                f"scenario=migration moves from one data set to another, and {dataset.name} is one",
+                "take data=pair, e.g. data=pair data/source=movielens data/target=bookcrossing",
+            )
+        user, target = dataset.interactions.user, dataset.domain == 1
+        found = np.unique(user[target])
+        order = generator(self.rules.seed, "scenario", "target user").permutation(found)
+        chosen = members(order[: round(self.fraction * len(found))], dataset.n_users)
+        count = int(chosen.sum())
+        text = f"of {len(found):,} users of the target may be tasks "
+        text += f"(fraction {self.fraction}, seed {self.rules.seed})"
+        mine = target & chosen[user]
+        return _Sides(~target, mine, target & ~mine), Note("target users", count, text)
+
+    def _known(self, dataset: Dataset, sides: _Sides) -> IntArray:
+        """Return the target's rows that training may see: nested for a growing ``known``."""
+        other = np.flatnonzero(sides.other)
+        if self.known == "all":
+            return other
+        shuffled = generator(self.rules.seed, "scenario", "known").permutation(other)
+        if self.support == "domain":
+            return np.sort(shuffled[: self.known])
+        user = dataset.interactions.user
+        offsets, grouped = group(user, shuffled, np.unique(user[other]))
+        _, rank = places(offsets)
+        return np.sort(grouped[rank < self.known])
+
+    def _cut(self, dataset: Dataset, sides: _Sides, known: IntArray) -> Cut:
+        nobody = np.zeros(len(dataset.interactions), dtype=bool)
+        if self.train == "target":
+            held = cut_like(dataset, sides.other, nobody, "user_cold", self.rules, ())
+            return replace(held, train=np.intersect1d(held.train, known))
+        cut = cut_like(dataset, sides.source, nobody, self.like, self.rules, ())
+        if self.train == "both":
+            cut = replace(cut, train=np.union1d(cut.train, known))
+        return cut
+
+    def _told(self, sides: _Sides, cut: Cut) -> tuple[Note, ...]:
+        seen = members(cut.train, len(sides.source))
+        source, target = int((seen & sides.source).sum()), int((seen & ~sides.source).sum())
+        text = f"rows of the source and {target:,} of the target (scenario.train={self.train})"
+        return (Note("pretraining", source, text),)
+
+    def _least(self) -> int:
+        """Rows a task needs where its support is not its own."""
+        return self.rules.min_interactions or self.query
+
+    def _enough(self, rows: IntArray, dataset: Dataset) -> IntArray:
+        most = max(shots for shots in (self.rules.shots, *self.rules.curve) if shots != "all")
+        if len(rows) < most:
+            raise ScenarioError(
+                f"support=domain needs {most:,} ratings of target users who are no tasks, "
+                f"and {len(rows):,} are there (scenario.known={self.known})",
+                "lower scenario.shots and scenario.curve, or raise scenario.known",
+            )
+        return rows
+
+    def draw(self, pool: TaskPool, number: int) -> Episodes:
+        """Draw support and query of every task; see ``draw_episodes``."""
+        drawn = draw_episodes(pool, number, query=self.query, seed=self.seed)
+        if pool.shared is None:
+            return drawn
+        most = max(shots for shots in (self.shots, *self.curve) if shots is not None)
+        turn = number if self.train == "source" else 0
+        order = generator(self.seed, "domain", turn).permutation(pool.shared)[:most]
+        return replace(drawn, support=np.tile(order, (len(drawn), 1)))

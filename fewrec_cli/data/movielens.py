@@ -1,6 +1,7 @@
 """MovieLens, from 100K to 32M: three layouts, one reader."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from fewrec_cli.data.duplicate import Duplicates
 from fewrec_cli.data.field import categorical, multi, numeric
 from fewrec_cli.data.files import Found, find
 from fewrec_cli.data.layout import Rules
+from fewrec_cli.data.movielens_extra import read_extra
 from fewrec_cli.data.movielens_version import (
     AGE_BANDS,
     NO_GENRE,
@@ -40,6 +42,8 @@ class MovieLens(DataSource):
         missing: What becomes of rated films without a line in the films' file.
         rare: Attribute values on fewer users (films) than this fold into ``other``.
         zip_prefix: First characters of the zip code that are kept; 0 leaves it out.
+        extra: File of further facts on films (age class, genres, directors, writers, cast), as
+            MeLU ships it for MovieLens 1M; ``auto`` looks for it, None leaves them out.
 
     Source:
         Harper and Konstan, "The MovieLens Datasets: History and Context", TiiS 2015.
@@ -59,6 +63,7 @@ class MovieLens(DataSource):
         missing: Missing,
         rare: int,
         zip_prefix: int,
+        extra: str | None,
     ) -> None:
         self.version = version
         self.root = root
@@ -71,6 +76,7 @@ class MovieLens(DataSource):
         self.missing = missing
         self.rare = rare
         self.zip_prefix = zip_prefix
+        self.extra = extra
 
     def load(self, reporter: Reporter) -> Dataset:
         """Read one version, downloading it first where it is nowhere."""
@@ -90,6 +96,14 @@ class MovieLens(DataSource):
             indexed.item_ids, self._items(version, found, reporter), "item", self.missing
         )
         items = self._describe_items(table, notes)
+        sources = found.sources
+        if self.extra is not None and items.year is not None:
+            more = read_extra(
+                self.extra, self.root, indexed.item_ids, items.year, self.rare, reporter
+            )
+            fields, notes = (*items.fields, *more.fields), (*items.notes, *more.notes)
+            items = replace(items, fields=fields, notes=notes)
+            sources = (*sources, more.source)
         users = Described()
         if version.users is not None:
             table, notes = align(
@@ -97,7 +111,7 @@ class MovieLens(DataSource):
             )
             users = self._describe_users(table, notes)
         name = f"movielens-{self.version}"
-        origin = Origin(name, scale, self.positive, found.sources, (found.note,))
+        origin = Origin(name, scale, self.positive, sources, (found.note,))
         return assemble(indexed, users, items, origin)
 
     def _version(self) -> Version:

@@ -1,0 +1,168 @@
+"""From entries to sections: the rows of one state and track, floors among them only once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fewrec_cli.core.types import IdArray
+from fewrec_cli.experiment.result import Kind, Row
+from fewrec_cli.report.group import Entry, protocol
+from fewrec_cli.report.line import Line, Piece
+from fewrec_cli.report.model import Section, Shots
+from fewrec_cli.report.run import Run
+from fewrec_cli.report.scores import AGREE, Scores
+from fewrec_cli.report.sign import signature
+from fewrec_cli.report.words import distinguishing, named
+
+ORDER: tuple[Kind, ...] = ("model", "unadapted", "published", "floor", "oracle")
+SHARED: tuple[Kind, ...] = ("floor", "oracle")
+"""Kinds that depend on the data, the scenario, the evaluation and the seed, not on the model."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section with its rows at every support size.
+
+    Attributes:
+        section: State, track, headline size, signature.
+        lines: Models and their unadapted selves in the order given, floors, oracle.
+        users: All users of its tasks, ascending, ``(users,)``.
+    """
+
+    section: Section
+    lines: tuple[Line, ...]
+    users: IdArray
+
+    def at(self, shots: Shots) -> list[Line]:
+        """Return the rows at one support size."""
+        return [line for line in self.lines if line.shots == shots]
+
+
+def assemble(
+    entries: Sequence[Entry], scores: Mapping[Path, Scores], selection: str
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Gather the rows of each section.
+
+    Args:
+        entries: In the order in which they shall stand.
+        scores: Figures per task of all their runs, by folder.
+        selection: How values were chosen, in the caller's words; empty to read it from the runs.
+
+    Returns:
+        The sections in the order in which they first appear, and notes on what is unlike.
+    """
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.state, entry.track), []).append(entry)
+    parts, notes = [], []
+    for (state, track), some in groups.items():
+        runs = [run for entry in some for run in entry.runs]
+        shared, unlike = _shared(some, scores)
+        lines = [*(line for entry in some for line in _own(entry, scores)), *shared]
+        headline = runs[0].headline
+        section = Section(state, track, headline, signature(runs, selection))
+        users = np.unique(np.concatenate([scores[run.folder].user for run in runs]))
+        ordered = sorted(lines, key=lambda line: ORDER.index(line.kind))
+        parts.append(Part(section, tuple(ordered), users))
+        notes += [f"{section.title}: {note}" for note in unlike]
+    return tuple(parts), tuple(notes)
+
+
+def _own(entry: Entry, scores: Mapping[Path, Scores]) -> list[Line]:
+    """Return the rows that only this entry's runs have, named by the entry."""
+    first = entry.runs[0]
+    plain = next((row.row for row in first.rows if row.kind == "model"), "")
+    parameters = next((run.parameters for run in entry.runs if run.parameters is not None), None)
+    lines = []
+    for row in first.rows:
+        if row.kind in SHARED:
+            continue
+        pieces = [
+            _piece(run, other, scores[run.folder])
+            for run in entry.runs
+            for other in run.rows
+            if (other.kind, other.shots) == (row.kind, row.shots) and _same(row, other)
+        ]
+        name = entry.name + row.row.removeprefix(plain) if row.row.startswith(plain) else row.row
+        size = parameters if row.kind == "model" else None
+        lines.append(Line(name, row.kind, row.shots, tuple(pieces), size, entry.words))
+    return lines
+
+
+def _same(row: Row, other: Row) -> bool:
+    return row.row == other.row
+
+
+def _piece(run: Run, row: Row, scores: Scores) -> Piece:
+    columns = scores.columns[row.row, row.shots]
+    place = str(run.folder)
+    return Piece(run.episode_hash, run.seed, scores.user, scores.draw, columns, row, place)
+
+
+def _shared(
+    entries: Sequence[Entry], scores: Mapping[Path, Scores]
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Return floors and oracle once, however many runs have scored them.
+
+    Runs of the same data, scenario, evaluation and seed have the same floors: those of the first
+    stand, and a difference is told. Where the words differ, a floor stands once for each.
+    """
+    averaged = sorted({key for entry in entries for key in _varying(entry)})
+    variants: dict[tuple[tuple[str, str], ...], list[Run]] = {}
+    for run in (run for entry in entries for run in entry.runs):
+        key = tuple(sorted(protocol(run, averaged).items()))
+        variants.setdefault(key, []).append(run)
+    words = [dict(key) for key in variants]
+    telling = distinguishing(words) if len(words) > 1 else ()
+    lines: list[Line] = []
+    notes: list[str] = []
+    for own, runs in zip(words, variants.values(), strict=True):
+        first: dict[tuple[str, int], Run] = {}
+        for run in runs:
+            before = first.setdefault((run.episode_hash, run.seed), run)
+            notes += _unlike(before, run)
+        told = {key: own[key] for key in telling if key in own}
+        lines += _floors(list(first.values()), scores, told)
+    return lines, tuple(dict.fromkeys(notes))
+
+
+def _floors(
+    runs: Sequence[Run], scores: Mapping[Path, Scores], words: Mapping[str, str]
+) -> list[Line]:
+    lines = []
+    for row in (row for row in runs[0].rows if row.kind in SHARED):
+        pieces = [
+            _piece(run, other, scores[run.folder])
+            for run in runs
+            for other in run.rows
+            if (other.row, other.shots) == (row.row, row.shots)
+        ]
+        name = named(row.row, words, words)
+        lines.append(Line(name, row.kind, row.shots, tuple(pieces), None, words))
+    return lines
+
+
+def _varying(entry: Entry) -> set[str]:
+    """Return the words that an entry's runs are averaged over."""
+    keys = {key for run in entry.runs for key in run.words}
+    return {key for key in keys if len({run.words.get(key) for run in entry.runs}) > 1}
+
+
+def _unlike(first: Run, other: Run) -> list[str]:
+    """Say where two runs that must have the same floors have not."""
+    theirs = {(row.row, row.shots): row for row in other.rows if row.kind in SHARED}
+    for row in (row for row in first.rows if row.kind in SHARED):
+        twin = theirs.get((row.row, row.shots))
+        if twin is None:
+            continue
+        for metric, figure in row.metrics.items():
+            mean = twin.metrics[metric].mean if metric in twin.metrics else None
+            if figure.mean is not None and mean is not None and abs(figure.mean - mean) > AGREE:
+                return [
+                    f"the floor {row.row!r} differs between {first.folder.name} and "
+                    f"{other.folder.name} ({metric} {figure.mean:.4f}, {mean:.4f}) though their "
+                    "words are the same; that of the first is shown."
+                ]
+    return []

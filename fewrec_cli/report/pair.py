@@ -1,0 +1,123 @@
+"""Differences between rows, paired over users on identical episodes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fewrec_cli.core.types import FloatArray, IdArray
+from fewrec_cli.metric.settings import LOWER_IS_BETTER
+from fewrec_cli.metric.statistics import holm, paired_t, user_means
+from fewrec_cli.report.interval import Cluster, intervals
+from fewrec_cli.report.line import Line
+from fewrec_cli.report.model import Versus
+from fewrec_cli.report.scores import POOLED
+
+LEVEL = 0.05
+UNRANKED = ("interval_", "novelty@", "diversity@", "popularity_bias@", "coverage@")
+"""Metrics that describe: of two figures neither is the better one."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows to be compared in one metric.
+
+    Attributes:
+        line: The row.
+        against: The other.
+        metric: Which figure.
+    """
+
+    line: Line
+    against: Line
+    metric: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a pair's users show.
+
+    Attributes:
+        pair: The two rows.
+        user: Users with a figure in both, ascending, ``(users,)``.
+        difference: Mean over each user's draws, seeds and splits, row minus other, ``(users,)``.
+    """
+
+    pair: Pair
+    user: IdArray
+    difference: FloatArray
+
+
+def ranked(metric: str) -> bool:
+    """Whether one figure of this metric can be better than another."""
+    return not metric.startswith(UNRANKED)
+
+
+def better(metric: str, one: float, other: float) -> bool:
+    """Whether ``one`` is the better figure."""
+    return one < other if metric in LOWER_IS_BETTER else one > other
+
+
+def comparable(pair: Pair) -> bool:
+    """Whether both rows have a figure of each task, on the same episodes.
+
+    The pooled RMSE has none: ``rmse_user`` is the figure to compare.
+    """
+    if pair.metric == POOLED or not pair.line.per_task(pair.metric):
+        return False
+    return pair.against.per_task(pair.metric) and paired(pair.line, pair.against)
+
+
+def paired(line: Line, against: Line) -> bool:
+    """Whether all episodes of the first row are episodes of the second."""
+    return set(line.splits) <= set(against.splits)
+
+
+def difference(pair: Pair, users: IdArray) -> Difference:
+    """Average each user's differences over its tasks, draws, seeds and splits.
+
+    Args:
+        pair: Two comparable rows.
+        users: All users of the section, ascending, ``(users,)``.
+    """
+    values, rows = [], []
+    for episodes, some in pair.line.splits.items():
+        ours = pair.line.over_seeds(pair.metric, episodes)
+        values.append(ours - pair.against.over_seeds(pair.metric, episodes))
+        rows.append(np.searchsorted(users, some[0].user))
+    row, found = user_means(np.concatenate(values), np.concatenate(rows))
+    return Difference(pair, users[row], found)
+
+
+def tested(found: Sequence[Difference], *, resamples: int, seed: int) -> list[Versus | None]:
+    """Return interval and p of each difference, p not yet corrected; None without a user."""
+    everyone = np.unique(np.concatenate([one.user for one in found])) if found else np.zeros(0)
+    clusters = []
+    for one in found:
+        place = np.searchsorted(everyone, one.user)
+        total, count = np.zeros((len(everyone), 1)), np.zeros((len(everyone), 1))
+        total[place, 0], count[place, 0] = one.difference, 1.0
+        clusters.append(Cluster(total, count))
+    ends = intervals(clusters, resamples=resamples, seed=seed)
+    return [_versus(one, both) for one, both in zip(found, ends, strict=True)]
+
+
+def _versus(one: Difference, ends: tuple[float, float] | None) -> Versus | None:
+    users = len(one.user)
+    if not users:
+        return None
+    p = paired_t(one.difference) if users > 1 else None
+    low, high = ends if ends is not None else (None, None)
+    mean = float(one.difference.mean())
+    return Versus(one.pair.against.row, mean, low, high, p, None, users)
+
+
+def corrected(several: Iterable[Versus | None]) -> list[Versus | None]:
+    """Correct the p values of one metric for being several (Holm); those without p stay as is."""
+    listed = list(several)
+    told = [one.p for one in listed if one is not None and one.p is not None]
+    adjusted = iter(holm(told) if told else [])
+    return [
+        one if one is None or one.p is None else replace(one, p_holm=next(adjusted))
+        for one in listed
+    ]

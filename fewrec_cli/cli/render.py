@@ -98,6 +98,8 @@ def _metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
         metric for row in rows[:1] for metric in row.metrics if metric in further_metrics(cuts)
     ]
     ranks = [*asked, *(metric for metric in wanted if metric.startswith("ndcg@") or not rated)]
+    if not _present(rows, ranks):  # lists of one candidate have no order
+        ranks = ["auc"]
     order = _present(rows, dict.fromkeys([*RATING, *ranks, "auc_user", "interval_coverage"]))
     first = ["mae", "mae_median", *ranks[:1], "rmse", "auc_user"]
     return order, [*(metric for metric in first if metric in order), *order]
@@ -106,7 +108,7 @@ def _metrics(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
 def _telling(rows: Sequence[Row]) -> list[str]:
     """The two metrics that tell most: the rating error, then the ranking."""
     order, _ = _metrics(rows)
-    ranks = [metric for metric in order if metric.startswith("ndcg@")]
+    ranks = [metric for metric in order if metric.startswith("ndcg@") or metric == "auc"]
     return list(dict.fromkeys([*order[:1], *ranks[:1], *order[1:]]))[:CURVE_METRICS]
 
 

@@ -9,7 +9,14 @@ from fewrec_cli.core.progress import Advance
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
 from fewrec_cli.experiment.deciles import DecileErrors
-from fewrec_cli.experiment.floor import Floor, FloorTasks, TrainStatistics, floors, oracle
+from fewrec_cli.experiment.floor import (
+    Floor,
+    FloorTasks,
+    TrainStatistics,
+    floors,
+    like_share,
+    oracle,
+)
 from fewrec_cli.experiment.foretell import Foretold
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.score import Scored, Scorer
@@ -110,6 +117,8 @@ class Evaluator:
             user_shrinkage=self.shrinkage.user,
         )
         self.floors = floors(implicit=dataset.implicit)
+        if scenario.candidates == "query" and scenario.query == 1 and not dataset.implicit:
+            self.floors = (*self.floors, like_share(dataset.positive))
         if dataset.oracle is not None:
             self.floors = (*self.floors, oracle(dataset.oracle))
         self.catalogue = Catalogue(
@@ -209,7 +218,7 @@ class Evaluator:
             )
             for batch, block, given in zip(candidates, line.blocks, rated, strict=True)
         ]
-        return gather(blocks)
+        return gather(blocks, episodes.user)
 
     def _rated_blocks(
         self, episodes: Episodes, candidates: Sequence[CandidateBatch], line: _Line

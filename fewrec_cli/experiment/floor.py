@@ -148,6 +148,25 @@ def oracle(planted: FloatArray) -> Floor:
     return Floor("oracle", rates=True, reads_support=False, predict=predict, kind="oracle")
 
 
+def like_share(positive: float) -> Floor:
+    """Return the row of the share of liked ratings in the support, 1/2 without support.
+
+    It is the same for all candidates of a task, and so ranks tasks alone: a row where each has one.
+
+    Args:
+        positive: A rating of at least this (stars) counts as liked.
+    """
+
+    def predict(train: TrainStatistics, tasks: FloorTasks, item: IntArray) -> FloatArray:
+        del train
+        known = tasks.support_item >= 0
+        liked = np.count_nonzero(known & (tasks.support_rating >= positive), axis=1)
+        count = np.count_nonzero(known, axis=1)
+        return _everywhere(np.where(count > 0, liked / np.maximum(count, 1), 0.5), item)
+
+    return Floor("like share", rates=False, reads_support=True, predict=predict)
+
+
 def global_mean(train: TrainStatistics, tasks: FloorTasks, item: IntArray) -> FloatArray:
     """Mean of all training ratings."""
     del tasks

@@ -140,7 +140,8 @@ def finish(
         reporter.say(note)
     with reporter.stage("write"):
         rows = rows_of(cells)
-        shown = compared_metrics(world.evaluation, implicit=world.dataset.implicit)
+        alone = cells[0].figures.alone is not None
+        shown = compared_metrics(world.evaluation, implicit=world.dataset.implicit, alone=alone)
         versus = comparisons(cells, rows, world.split.test.user, shown, cfg.seed)
         headline = shots_word(world.scenario.shots)
         run.write_episodes(folder, world.dataset, drawn.episodes)

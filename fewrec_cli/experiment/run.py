@@ -29,8 +29,9 @@ LIBRARIES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "
 
 
 def write_config(cfg: DictConfig, folder: Path) -> None:
-    """Write ``config.yaml``: every choice of the run, references resolved."""
-    resolved = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    """Write ``config.yaml``: every choice of the run, references resolved; of no table."""
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "table"])
+    resolved = OmegaConf.create(OmegaConf.to_container(own, resolve=True))
     with written(folder / "config.yaml") as path:
         OmegaConf.save(resolved, path)
 
@@ -60,7 +61,9 @@ def _task_columns(cell: Cell) -> dict[str, np.ndarray]:
         "n_support": cell.n_support,
         "n_query": cell.n_query,
     }
-    return {**head, **cell.figures.columns}
+    alone = cell.figures.alone
+    own = {} if alone is None else {"score": alone.score, "liked": alone.relevant}
+    return {**head, **cell.figures.columns, **own}
 
 
 def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Predictions]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.experiment.evaluate import Cell
 from fewrec_cli.experiment.result import Row, Summary
+from fewrec_cli.metric.alone import compare_auc
 from fewrec_cli.metric.evaluate import summarise
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.metric.statistics import compare
@@ -28,10 +29,11 @@ class Versus:
         floor: The floor with the best mean among those that have the metric.
         model_mean: Mean over draws.
         floor_mean: Mean over draws.
-        difference: Model minus floor, mean over users of each user's mean over draws.
+        difference: Model minus floor, mean over users of each user's mean over draws; of ``auc``,
+            which has no figure per user, the mean over draws.
         low: Lower end of the 95% interval of the difference, clustered over users.
         high: Upper end.
-        p: Two-sided p of the paired t test over users.
+        p: Two-sided p of the paired t test over users; of ``auc``, of the bootstrap over users.
         users: Users compared.
     """
 
@@ -91,7 +93,7 @@ def comparisons(
         cells: All scored cells.
         rows: Their summaries.
         users: The user of each task, the same in every draw, ``(tasks,)``.
-        metrics: Metrics with a column per task.
+        metrics: Metrics with a column per task, and ``auc`` where each task has one candidate.
         seed: Of the bootstrap.
     """
     found = []
@@ -102,7 +104,8 @@ def comparisons(
             best = _best_floor(rows, row.shots, metric)
             if best is None or row.metrics[metric].mean is None:
                 continue
-            found.append(_versus(cells, row, best, users, metric, seed))
+            versus = _versus_auc if metric == "auc" else _versus
+            found.append(versus(cells, row, best, users, metric, seed))
     return tuple(one for one in found if one is not None)
 
 
@@ -135,13 +138,30 @@ def _versus(
     )
 
 
+def _versus_auc(
+    cells: Sequence[Cell], row: Row, floor: Row, users: IntArray, metric: str, seed: int
+) -> Versus | None:
+    ours, theirs = (
+        [cell.figures.alone for cell in _of(cells, one) if cell.figures.alone is not None]
+        for one in (row, floor)
+    )
+    mine, other = row.metrics[metric].mean, floor.metrics[metric].mean
+    if not ours or mine is None or other is None:
+        return None
+    found = compare_auc(ours, theirs, users, resamples=RESAMPLES, seed=seed)
+    if found is None:
+        return None
+    numbers = (found.difference, found.low, found.high, found.p, found.users)
+    return Versus(metric, row.shots, row.row, floor.row, mine, other, *numbers)
+
+
 def _column(cells: Sequence[Cell], row: Row, metric: str) -> FloatArray:
-    columns = [
-        cell.figures.columns[metric]
-        for cell in cells
-        if cell.row == row.row and shots_word(cell.shots) == row.shots
-    ]
-    return np.concatenate(columns)
+    return np.concatenate([cell.figures.columns[metric] for cell in _of(cells, row)])
+
+
+def _of(cells: Sequence[Cell], row: Row) -> list[Cell]:
+    """Return the cells of one line of the table, draw by draw."""
+    return [one for one in cells if one.row == row.row and shots_word(one.shots) == row.shots]
 
 
 def sentences(versus: Sequence[Versus], shots: int | Literal["all"]) -> tuple[str, ...]:
@@ -151,7 +171,8 @@ def sentences(versus: Sequence[Versus], shots: int | Literal["all"]) -> tuple[st
 
 def _sentence(one: Versus) -> str:
     figures = f"{one.model_mean:.4f} against {one.floor_mean:.4f} of '{one.floor}'"
-    test = f"paired t over {one.users:,} users, p = {one.p:.2g}"
+    name = "bootstrap" if one.metric == "auc" else "paired t"
+    test = f"{name} over {one.users:,} users, p = {one.p:.2g}"
     at = f"in {one.metric} at {one.shots} shots"
     if one.better and one.p < LEVEL:
         return f"{one.row} beats its floors {at}: {figures} ({test})."

@@ -8,6 +8,7 @@ import numpy as np
 from fewrec_cli.core.errors import ShapeError
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.metric import rating
+from fewrec_cli.metric.alone import Alone, auc_of_users, mean_over_users
 from fewrec_cli.metric.auc import auc, auc_user
 from fewrec_cli.metric.base import NoPositive, RankedLists, RatedQueries, check_finite
 from fewrec_cli.metric.further import FURTHER, Further
@@ -41,6 +42,7 @@ class Block:
         top: Recommended items, -1 beyond a list's end, ``(tasks, depth)``; None without catalogue.
         n_items: Items of the catalogue, 0 without one.
         k: Cut-offs.
+        alone: The tasks' candidates where each has one, else None.
     """
 
     columns: Mapping[str, FloatArray]
@@ -51,6 +53,7 @@ class Block:
     top: IntArray | None
     n_items: int
     k: tuple[int, ...]
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,14 @@ class PerTask:
             each task's own, the same as ``rmse_user``: their aggregates differ.
         figures: The draw's figure by metric in the order shown, None where undefined.
         shorter: Number of tasks whose list is shorter than k, by k; only k where there are any.
+        alone: The tasks' candidates where each has one, else None: metrics at k are then undefined,
+            and each task holds the ``auc_user`` of its user's tasks together.
     """
 
     columns: Mapping[str, FloatArray]
     figures: Mapping[str, float | None]
     shorter: Mapping[int, int]
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,11 @@ def score_block(
     columns["auc_user"] = auc_user(lists)
     if catalogue is not None:
         columns |= list_columns(ranking.item, _items(lists), k, catalogue)
+    alone = None
+    if lists.score.shape[1] == 1 and lists.mask.all():
+        alone = Alone(lists.score[:, 0], lists.relevant[:, 0])
+        for name in [name for name in columns if "@" in name]:
+            columns[name] = np.full(len(lists.score), np.nan)
     empty = np.zeros((len(lists.score), 0), dtype=np.bool_)
     return Block(
         columns=columns,
@@ -129,11 +140,17 @@ def score_block(
         top=None if catalogue is None else ranking.item,
         n_items=0 if catalogue is None else len(catalogue.popularity),
         k=tuple(k),
+        alone=alone,
     )
 
 
-def gather(blocks: Sequence[Block]) -> PerTask:
-    """Return the figures of a draw from the blocks of its tasks, in their order (at least one)."""
+def gather(blocks: Sequence[Block], user: IntArray | None = None) -> PerTask:
+    """Return the figures of a draw from the blocks of its tasks, in their order (at least one).
+
+    Args:
+        blocks: Consecutive tasks.
+        user: Whose tasks they are, ``(tasks,)``; None: each of another user.
+    """
     first = blocks[0]
     columns = {
         name: np.concatenate([block.columns[name] for block in blocks]) for name in first.columns
@@ -148,6 +165,13 @@ def gather(blocks: Sequence[Block]) -> PerTask:
     if tops:
         top = np.concatenate(tops)
         figures |= {f"coverage@{cut}": coverage(top[:, :cut], first.n_items) for cut in first.k}
+    parts = [block.alone for block in blocks if block.alone is not None]
+    if len(parts) == len(blocks):
+        alone = Alone.joined(parts)
+        owner = np.arange(len(n_query)) if user is None else user
+        columns["auc_user"] = auc_of_users(alone, owner)
+        figures["auc_user"] = mean_over_users(columns["auc_user"], owner)
+        return PerTask(columns, figures, {}, alone)
     length = np.concatenate([block.length for block in blocks])
     shorter = {cut: int(np.count_nonzero(length < cut)) for cut in first.k}
     return PerTask(columns, figures, {cut: count for cut, count in shorter.items() if count})

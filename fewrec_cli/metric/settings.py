@@ -106,13 +106,16 @@ def ranking_metric(k: tuple[int, ...]) -> str:
     return f"ndcg@{_largest_up_to(5, k)}"
 
 
-def compared_metrics(evaluation: Evaluation, *, implicit: bool) -> tuple[str, ...]:
+def compared_metrics(evaluation: Evaluation, *, implicit: bool, alone: bool) -> tuple[str, ...]:
     """Return the metrics in which a run's model is held against its floors.
 
     Args:
         evaluation: Gives the cut-offs and what was asked for beside the usual metrics.
         implicit: Whether the data has no ratings.
+        alone: Whether each task has one candidate, so that only the tasks together have an order.
     """
+    if alone:
+        return ("mae", "auc")
     asked = [
         one for one in further_metrics(evaluation.k) if one[: one.index("@")] in evaluation.further
     ]

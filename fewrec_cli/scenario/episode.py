@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fewrec_cli.core.seeding import generator
-from fewrec_cli.core.types import BoolArray, IdArray
+from fewrec_cli.core.types import BoolArray, IdArray, IntArray
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.bags import pad, places
 from fewrec_cli.scenario.base import Episodes, TaskPool
@@ -25,11 +25,56 @@ def draw_episodes(pool: TaskPool, number: int, *, query: int, seed: int) -> Epis
         query: Query rows per task.
         seed: The scenario's seed.
     """
+    table = pad(pool.offsets, _in_random_order(pool, number, seed))
+    return Episodes(
+        draw=number,
+        user=pool.user,
+        support=table[:, query:],
+        query=table[:, :query],
+        history=pool.padded_history,
+    )
+
+
+def draw_rest(pool: TaskPool, number: int, *, support: int, seed: int) -> Episodes:
+    """Put each task's rows in random order; the first ``support`` are the support, the rest query.
+
+    The order is that of ``draw_episodes``; queries differ in length and are padded.
+
+    Args:
+        pool: Tasks of one split, each with more than ``support`` rows.
+        number: Number of the draw.
+        support: Support rows per task.
+        seed: The scenario's seed.
+    """
+    table = pad(pool.offsets, _in_random_order(pool, number, seed))
+    return Episodes(
+        draw=number,
+        user=pool.user,
+        support=table[:, :support],
+        query=table[:, support:],
+        history=pool.padded_history,
+    )
+
+
+def _in_random_order(pool: TaskPool, number: int, seed: int) -> IntArray:
+    """Return the pool's rows, each task's in the order of a random key of the row, ``(n,)``."""
     reach = int(pool.rows.max(initial=-1)) + 1
     key = generator(seed, "draw", number).random(reach)[pool.rows]
     task, _ = places(pool.offsets)
-    ordered = pool.rows[np.lexsort((key, task))]
-    table = pad(pool.offsets, ordered)
+    return pool.rows[np.lexsort((key, task))]
+
+
+def episodes_in_order(pool: TaskPool, number: int, *, query: int) -> Episodes:
+    """Take the last ``query`` rows of each task as its query, the rest in their order as support.
+
+    Args:
+        pool: Tasks of one split whose rows stand in a published order, query last.
+        number: Number of the draw.
+        query: Query rows per task.
+    """
+    task, position = places(pool.offsets)
+    later = position >= np.diff(pool.offsets)[task] - query
+    table = pad(pool.offsets, pool.rows[np.lexsort((position, ~later, task))])
     return Episodes(
         draw=number,
         user=pool.user,
@@ -72,7 +117,7 @@ def _role_columns(dataset: Dataset, drawn: Episodes, role: str) -> dict[str, IdA
         "task": task,
         "role": np.full(len(rows), role, dtype=object),
         "position": position,
-        "user_id": dataset.user_ids[drawn.user[task]],
+        "user_id": dataset.user_ids[dataset.interactions.user[rows]],
         "item_id": dataset.item_ids[dataset.interactions.item[rows]],
         "rating": dataset.interactions.rating[rows],
     }

@@ -165,7 +165,8 @@ class Diagnosis:
             self.faults.append(ConfigError(problem, f"{'others' if near else 'one of'}: {others}"))
             meant += [near] if near else []
         if is_list or meant:
-            yield f"{group}=[{','.join(meant)}]" if is_list else f"{group}={meant[0]}"
+            key = one.get_key_element()
+            yield f"{key}=[{','.join(meant)}]" if is_list else f"{key}={meant[0]}"
 
     def _composed(self, words: Sequence[str]) -> DictConfig | None:
         try:
@@ -189,7 +190,10 @@ class Diagnosis:
             return nearest(key, known)
         inside = [one for one in known if one.startswith(f"{part}.")] if dot else known
         by_name: dict[str, str] = {}
-        for one in sorted(inside, key=lambda one: one.count(".")):
+        parent = key.rpartition(".")[0]
+        for one in sorted(
+            inside, key=lambda one: (one.rpartition(".")[0] != parent, one.count("."))
+        ):
             by_name.setdefault(one.rpartition(".")[2], one)
         name = nearest(key.rpartition(".")[2], by_name)
         return by_name[name] if name is not None else None

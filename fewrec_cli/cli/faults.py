@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from hydra import compose, initialize_config_dir, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
@@ -10,6 +11,7 @@ from yaml import MarkedYAMLError
 from fewrec_cli.cli.catalogue import CONFIGS, Catalogue, catalogue
 from fewrec_cli.cli.diagnose import REFUSALS, Diagnosis, in_short, quoted
 from fewrec_cli.cli.importing import add_import_path
+from fewrec_cli.cli.place import homeless, placed, places
 from fewrec_cli.cli.resolve import register_resolvers
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.sweep import first_values, jobs_of, several_values
@@ -33,6 +35,7 @@ def check_line(line: Line) -> tuple[Line, int]:
     add_import_path(line.config_dir)
     register_resolvers()
     library = catalogue(line.config_dir)
+    line = replace(line, words=placed(line.words, library))
     with composing(line):
         whole = _or_none(line, line.words, library) if may_add(line) else None
         if whole is None:
@@ -49,7 +52,7 @@ def check_line(line: Line) -> tuple[Line, int]:
         told = {_subject(fault) for fault in faults.values()}
         for words in jobs.to_check(MANY):
             cfg = first if not jobs.sweeps else _composed(line, words, library)
-            for fault in _faults_of(cfg, words, library):
+            for fault in faults_of(cfg, words, library):
                 if _subject(fault) not in told:
                     faults.setdefault(str(fault), fault)
     if faults:
@@ -81,7 +84,9 @@ def _dots(line: Line, library: Catalogue) -> Iterator[FewrecError]:
     for word in line.words:
         key, _, value = word.partition("=")
         group = key.replace(".", "/")
-        if "." in key and value in library.options(group):
+        parent, _, place = group.rpartition("/")
+        nested = place in places(parent, library) and value in library.options(parent)
+        if "." in key and (nested or value in library.options(group)):
             yield ConfigError(f"{key} is a group", f"did you mean {group}={value}?")
 
 
@@ -187,13 +192,20 @@ def _composed(
             refusal = told
     diagnosis.judge_keys()
     if not diagnosis.faults and refusal is not None:
-        raise in_short(refusal) from refusal
-    more = [] if diagnosis.cfg is None else _faults_of(diagnosis.cfg, words, library)
+        raise _without_a_place(line, words, library) or in_short(refusal) from refusal
+    more = [] if diagnosis.cfg is None else faults_of(diagnosis.cfg, words, library)
     raise Faults([*diagnosis.faults, *more]) from refusal
 
 
-def _faults_of(cfg: DictConfig, words: Sequence[str], library: Catalogue) -> list[FewrecError]:
-    """Check one composed config."""
+def _without_a_place(line: Line, words: Sequence[str], library: Catalogue) -> ConfigError | None:
+    """What is wrong with an option within an option that has no place for it, if so."""
+    groups = library.groups()
+    cfg = _or_none(line, [word for word in words if word.partition("=")[0] in groups], library)
+    return None if cfg is None else homeless(words, cfg.hydra.runtime.choices, library)
+
+
+def faults_of(cfg: DictConfig, words: Sequence[str], library: Catalogue) -> list[FewrecError]:
+    """Check one config as it was composed from these words."""
     job = without_hydra(cfg)
     adapter = str(cfg.hydra.runtime.choices.get("strategy/adapter", ""))
 

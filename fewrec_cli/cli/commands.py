@@ -67,6 +67,28 @@ COMMANDS = (
         "fewrec_cli.experiment.reevaluate:evaluate",
     ),
     Command(
+        "table",
+        "desk",
+        "rebuild a published table: our rows, the papers', the floors",
+        (
+            ("fewrec table", "the tables, how long each takes, and whether it is there"),
+            ("fewrec table melu", "runs what is missing, then writes the table in all formats"),
+            ("fewrec table melu --states user_cold --rows meta_ridge", "a part of it"),
+            ("fewrec table melu --smoke", "the whole path in seconds, on generated data"),
+        ),
+        "fewrec_cli.cli.table.command:table",
+        words=(
+            ("--jobs", "how many runs at a time (2, or as many cores as there are)"),
+            ("--states", "only these states: NAME,NAME"),
+            ("--rows", "only these rows: NAME,NAME"),
+            ("--plan", "print every run's command, and stop"),
+            ("--report", "only write the table again, from finished runs"),
+            ("--smoke", "few tiny runs on generated data"),
+            ("--all", "every table"),
+            ("KEY=", "a word of fewrec train, put over those of every run"),
+        ),
+    ),
+    Command(
         "ask",
         "desk",
         "which items to ask a new user about",

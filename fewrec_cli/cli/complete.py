@@ -11,6 +11,7 @@ from dataclasses import replace
 from fewrec_cli.cli.catalogue import catalogue
 from fewrec_cli.cli.commands import BY_NAME
 from fewrec_cli.cli.suggest import ask
+from fewrec_cli.cli.table.read import tables
 from fewrec_cli.cli.words import FLAGS, Line, take_apart
 from fewrec_cli.core.errors import ConfigError, FewrecError
 
@@ -113,6 +114,10 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
         _say([f"{g}={one}" for g in library.groups() for one in library.options(g)], last, query)
     elif command == "ask":
         _say([word for word, _ in BY_NAME["ask"].words if word not in before], last, query)
+    elif command == "table":
+        flags = [word for word, _ in BY_NAME["table"].words if word.startswith("--")]
+        names = () if any(word[0] != "-" for word in before) else tuple(tables(library))
+        _say(flags if last.startswith("-") else names, last, query)
     elif command == "data" and not before:
         _say(["check"], last, query)
     elif command == "data":

@@ -16,7 +16,7 @@ from fewrec_cli.experiment.signature import Parameter, Signature, signature
 from fewrec_cli.strategy.words import ADAPTER_WORDS, ASIDE
 
 GROUPS = ("data", "scenario", "backbone", "strategy", "trainer", "evaluation", "logger")
-ROOT = {"seed": "int", "threads": "int", "resume": "str | None"}
+ROOT = {"seed": "int", "threads": "int", "resume": "str | None", "table": "dict | None"}
 LIGHTNINGS = ("trainer", "logger")
 HYDRA_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 LATER = re.compile(r"\$\{hydra[:.]")  # known only once a job has its folder

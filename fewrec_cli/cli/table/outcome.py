@@ -1,0 +1,111 @@
+"""The table itself, from the runs that have finished."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fewrec_cli.cli.table.plan import FINISHED, Plan, Run
+from fewrec_cli.core.errors import RunFolderError
+
+FILE = "table.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was written.
+
+    Attributes:
+        shown: The table as Markdown, for the terminal.
+        missing: Rows without all of their runs, each with how many there are of how many.
+        failed: Checks against a paper that did not pass.
+    """
+
+    shown: str
+    missing: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
+    """Write the table in every format into the plan's folder.
+
+    Args:
+        plan: Its finished runs make the table.
+        notes: Further sentences for under it.
+
+    Raises:
+        RunFolderError: No run of the plan has finished.
+        FewrecError: The runs do not fit together.
+    """
+    from fewrec_cli.report.build import build
+    from fewrec_cli.report.group import Entry
+    from fewrec_cli.report.run import read_run
+    from fewrec_cli.report.write import FORMATS, text, write
+
+    spec, groups = plan.spec, _by_row_and_cell(plan.runs)
+    missing = _missing(groups)
+    entries = []
+    for runs in groups.values():
+        done = tuple(read_run(run.folder) for run in runs if _done(run))
+        if done:
+            entries.append(Entry(runs[0].row, done, runs[0].cell.state, runs[0].cell.track))
+    if not entries:
+        raise RunFolderError(
+            f"no run of table {spec.name} has finished in {plan.folder}",
+            f"run them: fewrec table {spec.name}",
+        )
+    there = {(entry.state, entry.track) for entry in entries}
+    tracks = [f"{name}: {track.text}." for name, track in spec.tracks.items() if track.text.strip()]
+    absent = [f"Missing: {', '.join(missing)}."] if missing else []
+    table = build(
+        entries,
+        title=spec.title,
+        metrics=spec.metrics,
+        shots=spec.shots,
+        published=[one for one in spec.published if (one.state, one.track) in there],
+        checks=[one for one in spec.checks if (one.state, one.track) in there],
+        notes=(*tracks, *spec.notes, *notes, *absent),
+        selection=" ".join(spec.chosen),
+        states=tuple(spec.states),
+    )
+    write(table, plan.folder, FORMATS)
+    failed = tuple(
+        f"{one.check.row}, {one.check.state} {one.check.track}".rstrip()
+        + f": {one.check.metric} {_shown(one.ours)}, {one.check.published} has "
+        f"{_shown(one.theirs)}, tolerance {one.check.tolerance:g}"
+        for one in table.verdicts
+        if not one.passed
+    )
+    return Outcome(text(table, "md"), missing, failed)
+
+
+def status(folder: Path) -> str:
+    """What there is of a table, told from its folder without composing anything."""
+    if (folder / FILE).is_file():
+        return "finished"
+    done = len(list(folder.glob(f"runs/*/{FINISHED}")))
+    return f"{done} runs finished" if done else "not run"
+
+
+def _by_row_and_cell(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.row, str(run.cell)), []).append(run)
+    return found
+
+
+def _missing(groups: dict[tuple[str, str], list[Run]]) -> tuple[str, ...]:
+    told = []
+    for runs in groups.values():
+        done = sum(_done(run) for run in runs)
+        part = f" ({done} of {len(runs)} runs are there)" if done else ""
+        if done < len(runs):
+            told.append(f"{runs[0].row} in {runs[0].cell}{part}")
+    return tuple(told)
+
+
+def _done(run: Run) -> bool:
+    return (run.folder / FINISHED).is_file()
+
+
+def _shown(figure: float | None) -> str:
+    return "nothing" if figure is None else f"{figure:.4f}"

@@ -1,0 +1,143 @@
+"""Generated ratings written as MovieLens and the authors of given splits ship theirs.
+
+Users and films have hidden tastes, so that there is something to learn; nothing in them is real.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from fewrec_cli.core.seeding import generator
+from fewrec_cli.core.types import FloatArray, IntArray
+
+USERS, FILMS = 240, 160
+FEWEST, MOST = 70, 95
+"""Ratings per user: each user then has 13 to 100 in every state of the given splits."""
+NEW_USERS, NEW_FILMS = 0.2, 0.3
+NEW_YEAR = 1998
+FACTORS = 3
+WARM_UP = 0.3
+GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance")
+AGES = (1, 18, 25, 35, 45, 50, 56)
+FLAGS = 19
+"""Genre flags of a line of ``u.item``."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Ratings and who is new.
+
+    Attributes:
+        user: User of each rating, from 1, ``(n,)``.
+        film: Film of each rating, from 1, ``(n,)``.
+        rating: Whole stars, 1 to 5, ``(n,)``.
+        time: Seconds, ascending within a user, ``(n,)``.
+        year: Year of each film, ``(FILMS,)``.
+        genre: Number of each film's genre, ``(FILMS,)``.
+    """
+
+    user: IntArray
+    film: IntArray
+    rating: IntArray
+    time: IntArray
+    year: IntArray
+    genre: IntArray
+
+
+def generate(seed: int = 0) -> Generated:
+    """Generate ratings; the same seed gives the same ones."""
+    draw = generator(seed, "smoke")
+    user_taste = draw.normal(size=(USERS, FACTORS))
+    film_taste = draw.normal(size=(FILMS, FACTORS))
+    mean: FloatArray = 3.4 + draw.normal(0, 0.5, (USERS, 1)) + draw.normal(0, 0.5, (1, FILMS))
+    mean += user_taste @ film_taste.T / FACTORS
+    counts = draw.integers(FEWEST, MOST + 1, USERS)
+    order = np.argsort(draw.random((USERS, FILMS)), axis=1)
+    taken = np.arange(FILMS) < counts[:, None]
+    user, film = np.nonzero(taken)[0], order[taken]
+    rating = np.clip(np.rint(mean[user, film] + draw.normal(0, 0.7, len(user))), 1, 5)
+    new = np.arange(FILMS) >= round(FILMS * (1 - NEW_FILMS))
+    year = np.where(new, draw.integers(NEW_YEAR, 2001, FILMS), draw.integers(1950, 1998, FILMS))
+    time = 978_300_000 + user * 10_000 + np.arange(len(user)) % 9_000
+    genre = np.argmax(film_taste @ draw.normal(size=(FACTORS, len(GENRES))), axis=1)
+    whole = rating.astype(np.int64)
+    return Generated(user + 1, film + 1, whole, time.astype(np.int64), year, genre)
+
+
+def write_all(folder: Path) -> None:
+    """Write every layout that tables read below a folder."""
+    ratings = generate()
+    folder.mkdir(parents=True, exist_ok=True)
+    movielens_1m(folder / "ml-1m", ratings)
+    movielens_100k(folder / "ml-100k", ratings)
+    states(folder / "ml-1m-extra", ratings)
+
+
+def movielens_1m(folder: Path, made: Generated) -> None:
+    """``::`` between fields."""
+    rows = zip(made.user, made.film, made.rating, made.time, strict=True)
+    films = [
+        f"{number + 1}::Film {number + 1} ({made.year[number]})::{GENRES[made.genre[number]]}"
+        for number in range(FILMS)
+    ]
+    people = [
+        f"{number}::{'FM'[number % 2]}::{AGES[number % len(AGES)]}::{number % 21}::{10000 + number}"
+        for number in range(1, USERS + 1)
+    ]
+    _lines(folder / "ratings.dat", ["::".join(map(str, row)) for row in rows])
+    _lines(folder / "movies.dat", films)
+    _lines(folder / "users.dat", people)
+
+
+def movielens_100k(folder: Path, made: Generated) -> None:
+    """Tabs and ``|`` between fields."""
+    rows = zip(made.user, made.film, made.rating, made.time, strict=True)
+    films = []
+    for number in range(FILMS):
+        flags = "|".join(str(int(flag == made.genre[number] + 1)) for flag in range(FLAGS))
+        title = f"Film {number + 1} ({made.year[number]})"
+        films.append(f"{number + 1}|{title}|01-Jan-{made.year[number]}||http://x|{flags}")
+    people = [
+        f"{number}|{20 + number % 40}|{'FM'[number % 2]}|student|{10000 + number}"
+        for number in range(1, USERS + 1)
+    ]
+    _lines(folder / "u.data", ["\t".join(map(str, row)) for row in rows])
+    _lines(folder / "u.item", films)
+    _lines(folder / "u.user", people)
+
+
+def states(folder: Path, made: Generated) -> None:
+    """The table of MeLU's and MetaHIN's states: the last users and the latest films are new."""
+    cold_user = made.user > round(USERS * (1 - NEW_USERS))
+    cold_film = made.year[made.film - 1] >= NEW_YEAR
+    place = 2 * cold_film + cold_user
+    melu = np.array(
+        ["warm_state", "user_cold_state", "item_cold_state", "user_and_item_cold_state"]
+    )[place]
+    metahin = np.array(
+        [
+            *("meta_training", "user_cold_testing"),
+            *("item_cold_testing", "user_and_item_cold_testing"),
+        ]
+    )[place].astype(object)
+    later = generator(0, "smoke", "warm-up").random(len(place)) < WARM_UP
+    metahin[(place == 0) & later] = "warm_up"
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table(
+        {
+            "user_id": made.user,
+            "item_id": made.film,
+            "rating": made.rating,
+            "scenario": metahin.tolist(),
+            "melu_scenario": melu.tolist(),
+        }
+    )
+    pyarrow.parquet.write_table(table, folder / "metahin_scenarios.parquet")
+
+
+def _lines(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="latin-1")

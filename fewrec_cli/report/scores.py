@@ -110,9 +110,9 @@ def read_scores(run: Run, metrics: Sequence[str], owners: Owners | None = None) 
 
 def per_draw(columns: Columns, metric: str, draw: IntArray) -> FloatArray:
     """Return the figure of each draw, NaN where undefined, ``(draws,)``."""
-    found = []
-    for place in np.split(np.arange(len(draw)), np.flatnonzero(np.diff(draw)) + 1):
-        found.append(aggregate(metric, columns.values[metric][place], columns.n_query[place]))
+    values, n_query = columns.values[metric], columns.n_query
+    places = np.split(np.arange(len(draw)), np.flatnonzero(np.diff(draw)) + 1)
+    found = [aggregate(metric, values[place], n_query[place]) for place in places]
     return np.array([np.nan if one is None else one for one in found])
 
 

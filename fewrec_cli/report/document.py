@@ -1,0 +1,63 @@
+"""A table as JSON, rows as in ``metrics.json``."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fewrec_cli.report.model import Figure, Table, TableRow, Verdict
+
+
+def document(table: Table) -> str:
+    """Return the table as JSON; an undefined figure is null."""
+    content = {
+        "title": table.title,
+        "metrics": table.metrics,
+        "against": table.against,
+        "sections": [asdict(section) for section in table.sections],
+        "rows": [_row(row) for row in table.rows],
+        "curve": [_row(row) for row in table.curve],
+        "checks": [_verdict(one) for one in table.verdicts],
+        "notes": table.notes,
+    }
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _row(row: TableRow) -> dict[str, Any]:
+    return {
+        "row": row.row,
+        "kind": row.kind,
+        "state": row.state,
+        "track": row.track,
+        "shots": row.shots,
+        "draws": row.draws,
+        "tasks": row.tasks,
+        "seeds": row.seeds,
+        "splits": row.splits,
+        "adapt_ms_per_task": row.adapt_ms_per_task,
+        "parameters": None if row.parameters is None else asdict(row.parameters),
+        "metrics": {name: _figure(figure) for name, figure in row.metrics.items()},
+        "versus": {
+            name: asdict(figure.versus)
+            for name, figure in row.metrics.items()
+            if figure.versus is not None
+        },
+        "words": dict(row.words),
+        "source": row.source,
+        "runs": ["/".join(Path(run).parts[-2:]) for run in row.runs],
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "mean": figure.mean,
+        "sd": figure.sd,
+        "sd_seeds": figure.sd_seeds,
+        "low": figure.low,
+        "high": figure.high,
+        "best": figure.best,
+    }
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    return {**asdict(one.check), "ours": one.ours, "theirs": one.theirs, "verdict": one.word}

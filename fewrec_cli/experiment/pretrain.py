@@ -21,6 +21,7 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.experiment.calibrate import calibrate
 from fewrec_cli.experiment.callback import BestWeights, Progress
+from fewrec_cli.experiment.examples import examples
 from fewrec_cli.experiment.feed import Steps, loader
 from fewrec_cli.experiment.module import FewShotModule
 from fewrec_cli.experiment.room import make_room
@@ -71,6 +72,7 @@ def pretrain(
     validation = validation_batches(world)
     steps: dict[str, int] = {}
     losses: dict[str, float | None] = {}
+    trainer = _trainer(cfg, world.strategy, folder, [])
     for number, phase in enumerate(world.strategy.phases):
         word = phase.name
         module = FewShotModule(world.backbone, phase, world.strategy)
@@ -96,7 +98,10 @@ def pretrain(
         steps[word], losses[word] = best.step, best.loss
     with reporter.stage("choose"):
         strength = choose_strength(world, validation)
+        fitted = world.strategy.fit(world.backbone, examples(world, cfg.seed))
         calibrate(world, validation)
+    if fitted:
+        steps["fit"] = fitted
     return Chosen(steps, losses, strength), trainer
 
 

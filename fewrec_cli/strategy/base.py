@@ -125,6 +125,18 @@ class Strategy(nn.Module, ABC):
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the training loss of one step, a scalar; mean over tasks (rows)."""
 
+    def fit(self, backbone: Backbone, examples: Iterable[TaskBatch]) -> int:
+        """Fit in closed form what needs no training steps, once all phases are over.
+
+        Args:
+            backbone: Trained.
+            examples: Tasks of pretraining with support and query, made as they are asked for.
+
+        Returns:
+            Steps taken; 0 where there is nothing to fit, as in most strategies.
+        """
+        return 0
+
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
     ) -> Adapted:

@@ -1,0 +1,225 @@
+"""Features: a logistic regression on a few plain numbers, fitted in closed form."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.types import Interactions
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.engine import logistic
+from fewrec_cli.engine.base import Adapted, Prediction
+from fewrec_cli.scenario.batch import Rows, TaskBatch
+from fewrec_cli.strategy.adapter.base import Adapter
+from fewrec_cli.strategy.augment.base import Augment
+from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
+from fewrec_cli.strategy.features_reader import FeatureReader, Liked
+
+OWN_ROWS = 16
+"""Rows of a support that are foretold from its others, at most."""
+
+
+class Features(Strategy):
+    """P(liked) = sigmoid(w · numbers of support and item + b); see ``FeatureReader``.
+
+    w and b are fitted by Newton steps to examples: the training windows of ``scenario=windows``,
+    elsewhere episodes drawn once from the training rows. Each support also teaches by itself: any
+    of its rows is foretold from its others. With ``pretrain`` another strategy is trained and
+    adapted first, and its score is one number more. Levels are those of liked, and of other, rows
+    of the examples in the shares of P.
+
+    Args:
+        adapter: That of ``pretrain``; read by nothing without it.
+        augment: Changes of the supports by name, likewise.
+        augment_weight: α of D* = D + α D', likewise.
+        pretrain: The strategy whose score is one of the numbers, still without adapter and
+            augment, or None.
+        recent: Sizes of the first part of a support whose like share is a number.
+        penalty: Of the squared weights, in examples, > 0.
+        own_weight: Weight of a support row that is foretold from the others, beside 1 of a query.
+        tasks_per_step: Episodes drawn at a time, where the scenario has no examples.
+        support: Smallest and largest support of such an episode.
+        query: Largest query of such an episode.
+
+    Source:
+        TALLRec's windows need no more: like shares by themselves are ahead of its language model
+        (docs/given-splits.md). Rows foretold from others of their set: leave-one-out, Stone, 1974.
+    """
+
+    found: Tensor
+    usual: Tensor
+    shares: Tensor
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        augment: Mapping[str, Augment],
+        augment_weight: float,
+        pretrain: Callable[..., Strategy] | None,
+        recent: list[int],
+        penalty: float,
+        own_weight: float,
+        tasks_per_step: int,
+        support: list[int],
+        query: int,
+    ) -> None:
+        super().__init__(
+            adapter=adapter,
+            augment=augment,
+            augment_weight=augment_weight,
+            outer=Outer("adam", 0.0, 0.0, 0, 0),
+            feed=Feed("tasks", tasks_per_step, (support[0], support[1]), query),
+        )
+        given = {"adapter": adapter, "augment": augment, "augment_weight": augment_weight}
+        self.base = None if pretrain is None else pretrain(**given)
+        self.recent = recent
+        self.penalty = penalty
+        self.own_weight = own_weight
+
+    @property
+    def phases(self) -> Sequence[Strategy]:
+        """The phases of ``pretrain``; the regression takes no training steps."""
+        return () if self.base is None else self.base.phases
+
+    def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
+        """Prepare the numbers, and weights of 0.
+
+        Raises:
+            ConfigError: The data has no ratings.
+        """
+        if dataset.scale is None:
+            raise ConfigError(
+                f"strategy=features learns what is liked and what is not, and {dataset.name} has "
+                "no ratings",
+                "give data with ratings (data.columns.rating), or choose another strategy",
+            )
+        if self.base is not None:
+            self.base.build(backbone, dataset, train)
+        self.reader = FeatureReader(dataset, self.recent)
+        mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
+        levels = torch.from_numpy(dataset.scale.levels)
+        self.least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
+        columns = len(self.reader.names) + (self.base is not None)
+        self.register_buffer("found", torch.zeros(columns + 1))
+        self.register_buffer("usual", torch.tensor(0.5))
+        self.register_buffer("level", ((levels - mean) / sd).float())
+        self.register_buffer("shares", torch.ones(2, len(levels)) / len(levels))
+        self.register_buffer("ready", torch.tensor(False))
+
+    def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
+        """Raise TypeError: nothing is trained by steps."""
+        raise TypeError("features is fitted in closed form and has no loss of a step")
+
+    def adapt(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
+    ) -> Adapted:
+        """Read every support; before the fit, answer as ``pretrain`` does."""
+        base = None
+        if self.base is not None:
+            base = self.base.adapt(backbone, user, support, seed=seed, training=training)
+            if not self.get_buffer("ready"):
+                return base
+        return Weighed(self, self.likes(support), base)
+
+    def unadapted(self, backbone: Backbone, user: Tensor) -> Adapted:
+        """Read an empty support."""
+        item = user.new_zeros(len(user), 0)
+        none = item.to(backbone.rating_mean)
+        return self.adapt(backbone, user, Rows(item, none, none), seed=0, training=False)
+
+    def likes(self, rows: Rows) -> Liked:
+        """Return rows as likes."""
+        liked = (rows.rating >= self.least).to(rows.rating)
+        return Liked(rows.item, liked, rows.weight)
+
+    @torch.no_grad()
+    def fit(self, backbone: Backbone, examples: Iterable[TaskBatch]) -> int:
+        """Fit the weights, and the levels of liked and other rows; return the Newton steps."""
+        parts = [part for batch in examples for part in self._rows(backbone, batch)]
+        numbers, rating, weight = (
+            torch.cat(column).double() for column in zip(*parts, strict=True)
+        )
+        liked = rating >= self.least
+        self.usual.fill_(float((weight * liked).sum() / weight.sum()))
+        found, steps = logistic.fit(numbers, liked, weight, self.penalty)
+        self.found.copy_(found)
+        place = (rating[:, None] - self.get_buffer("level")).abs().argmin(1)
+        count = torch.zeros_like(self.shares, dtype=torch.float64)
+        count.index_put_((liked.long(), place), weight, accumulate=True)
+        above = self.get_buffer("level") >= self.least
+        count += torch.stack([~above, above])  # one row of each level, where it belongs
+        self.shares.copy_(count / count.sum(1, keepdim=True))
+        self.get_buffer("ready").fill_(value=True)
+        return steps
+
+    def _rows(self, backbone: Backbone, batch: TaskBatch) -> Iterable[tuple[Tensor, ...]]:
+        """Yield numbers, rating and weight of query rows, then of support rows by themselves."""
+        batch = batch.to(backbone.rating_mean.device)
+        yield self._asked(backbone, batch, batch.support, batch.query)
+        if self.own_weight:
+            for row in range(min(batch.support.item.shape[1], OWN_ROWS)):
+                yield self._asked(backbone, batch, *_apart(batch.support, row, self.own_weight))
+
+    def _asked(
+        self, backbone: Backbone, batch: TaskBatch, support: Rows, query: Rows
+    ) -> tuple[Tensor, ...]:
+        base = None
+        if self.base is not None:
+            base = self.base.adapt(backbone, batch.user, support, seed=batch.seed, training=False)
+        answer = Weighed(self, self.likes(support), base)
+        numbers = answer.numbers(backbone, batch.user, query.item)
+        real = query.weight > 0
+        return numbers[real], query.rating[real], query.weight[real]
+
+
+def _apart(support: Rows, row: int, weight: float) -> tuple[Rows, Rows]:
+    """Return supports less one row, and that row as a query of some weight."""
+    width = support.item.shape[1]
+    others = torch.tensor([column for column in range(width) if column != row])
+
+    def columns(rows: Rows, which: Tensor) -> Rows:
+        return Rows(rows.item[:, which], rows.rating[:, which], rows.weight[:, which])
+
+    one = columns(support, torch.tensor([row]))
+    return columns(support, others), one.reweighted(weight * one.weight)
+
+
+@dataclass(frozen=True)
+class Weighed(Adapted):
+    """What is known of a batch of tasks: their supports as likes.
+
+    Attributes:
+        strategy: Holds the weights.
+        seen: The supports.
+        base: What ``pretrain`` learned of them, or None.
+    """
+
+    strategy: Features
+    seen: Liked
+    base: Adapted | None
+
+    def numbers(self, backbone: Backbone, user: Tensor, item: Tensor) -> Tensor:
+        """Return the numbers of each candidate, ``(tasks, n, columns)``."""
+        found: Tensor = self.strategy.reader(self.seen, item, self.strategy.usual)
+        if self.base is None:
+            return found
+        score = self.base.predict(backbone, user, item).score
+        return torch.cat([found, score[..., None]], -1)
+
+    def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
+        """Foretell P(liked), and by it the levels and the expected rating."""
+        numbers = functional.pad(self.numbers(backbone, user, item), (0, 1), value=1.0)
+        chance = torch.sigmoid(numbers @ self.strategy.found)[..., None]
+        levels = chance * self.strategy.shares[1] + (1 - chance) * self.strategy.shares[0]
+        return Prediction(levels @ self.strategy.get_buffer("level"), levels)
+
+    def take(self, tasks: Tensor) -> Self:
+        """Return what is known of some of the tasks."""
+        base = None if self.base is None else self.base.take(tasks)
+        return replace(self, seen=self.seen.take(tasks), base=base)

@@ -122,7 +122,7 @@ def _panel(panel: "Axes", lines: dict[str, list[Row]], order: Sequence[Shots], m
     panel.set_xticks(range(len(order)), [str(shots) for shots in order])
     panel.set_xlabel("support interactions (shots)")
     less = metric in LOWER_IS_BETTER
-    panel.set_ylabel(LOWER_IS_BETTER.get(metric, _axis(metric)))
+    panel.set_ylabel(axis_label(metric))
     better = "lower is better" if less else "higher is better"
     panel.set_title(f"{better}; {BARS}", fontsize=8, color="#666666")
     panel.locator_params(axis="y", nbins=6)
@@ -211,7 +211,10 @@ def _place(shots: Shots) -> float:
     return float("inf") if shots == "all" else shots
 
 
-def _axis(metric: str) -> str:
+def axis_label(metric: str) -> str:
+    """Return a metric in the words of an axis."""
+    if metric in LOWER_IS_BETTER:
+        return LOWER_IS_BETTER[metric]
     name, _, k = metric.partition("@")
     words = {"ndcg": "nDCG", "ndcg_exp": "nDCG", "mrr": "MRR", "map": "MAP"}
     gain = {"ndcg": " (linear gain)", "ndcg_exp": " (gain 2^stars - 1)"}.get(name, "")

@@ -3,11 +3,11 @@
 import io
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fewrec_cli.experiment.figure import GREY, STYLE
+from fewrec_cli.experiment.figure import GREY, STYLE, axis_label
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report.build import plotted
 from fewrec_cli.report.model import Section, Shots, Table, TableRow
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7a5195", "#8c6d31")
 """Okabe and Ito's, safe for colour-blind readers, then two more; marks differ as well."""
 MARKS = "osD^vP*Xhp<>"
-DASHES: tuple[Any, ...] = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
-FLOORS = 3
-"""Floors that are drawn, at most: those that are best somewhere."""
+DASHES: tuple[Any, ...] = (
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (9, 2)),
+    (0, (2, 1, 2, 4)),
+    (0, (1, 4)),
+)
+BANDS = 3
+"""Of more models than this the intervals are left out of the curves: they would hide each other."""
+SAME = 1e-9
 INK, RULE = "#010203", "#e6e6e5"
 """Stand for the page's own colours of text and lines in an SVG; ``themed`` puts those in."""
 TITLE, PANEL, UNDER, LINE = 0.55, 2.7, 0.62, 0.21
@@ -71,7 +79,7 @@ def _picture(
     heading: str,
     section: Section,
     rows: Sequence[TableRow],
-    draw: "Callable[[Axes, Sequence[TableRow], str], None]",
+    draw: "Callable[[Axes, Sequence[TableRow], str, Mapping[str, Any]], None]",
     metrics: Sequence[str],
 ) -> Picture | None:
     """Draw one panel per metric that some model has, with one legend under all."""
@@ -94,9 +102,11 @@ def _picture(
         figure = Drawing(figsize=(0.9 + 3.5 * len(drawn), 4.0), dpi=200)
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+        floors = list(dict.fromkeys(name for m in drawn for name in _best_floors(rows, m)))
+        dashes = {name: DASHES[place % len(DASHES)] for place, name in enumerate(floors)}
         for panel, metric in zip(panels, drawn, strict=True):
-            draw(panel, rows, metric)
-        _frame(figure, panels, heading)
+            draw(panel, rows, metric, dashes)
+        _frame(figure, panels, heading, dashes)
         png, svg = io.BytesIO(), io.StringIO()
         figure.savefig(png, format="png", facecolor="white")
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
@@ -110,18 +120,18 @@ def themed(svg: str) -> str:
     return body.replace(INK, "currentColor").replace(RULE, "var(--rule, #ddd)")
 
 
-def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str) -> None:
+def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping[str, Any]) -> None:
     """One line per model over the support sizes, its interval as a band; floors dashed in grey."""
     sizes = sorted({row.shots for row in rows}, key=_place)
     names = list(dict.fromkeys(row.row for row in rows if row.kind == "model"))
-    for number, name in enumerate(_best_floors(rows, metric)):
+    for name in _best_floors(rows, metric):
         own = _line(rows, name, "floor", metric)
         panel.plot(
             [sizes.index(row.shots) for row in own],
             [_mean(row, metric) or 0.0 for row in own],
             color=GREY,
             lw=1.3,
-            ls=DASHES[number],
+            ls=dashes[name],
             label=name,
         )
     for number, name in enumerate(names):
@@ -129,22 +139,23 @@ def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str) -> None:
         place = [sizes.index(row.shots) for row in own]
         colour = COLOURS[number % len(COLOURS)]
         low, high = zip(*(_ends(row, metric) for row in own), strict=True) if own else ((), ())
-        if len(names) <= len(COLOURS):
+        if len(names) <= BANDS:
             panel.fill_between(place, low, high, color=colour, alpha=0.10, lw=0)
         mark = MARKS[number % len(MARKS)]
         means = [_mean(row, metric) or 0.0 for row in own]
         panel.plot(place, means, color=colour, lw=1.8, marker=mark, ms=4.5, label=name)
     panel.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     panel.set_xlabel("support interactions (shots)")
-    _axes(panel, metric, "band: 95% interval over users and seeds")
+    told = "bands: 95% interval over users and seeds" if len(names) <= BANDS else ""
+    _axes(panel, metric, told)
 
 
-def _times(panel: "Axes", rows: Sequence[TableRow], metric: str) -> None:
+def _times(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping[str, Any]) -> None:
     """One mark per model at its time and quality; the best floor is a dashed line."""
     models = [row for row in rows if row.kind == "model"]
     for name in _best_floors(rows, metric)[:1]:
         (row,) = _line(rows, name, "floor", metric)
-        panel.axhline(_mean(row, metric) or 0.0, color=GREY, lw=1.3, ls=DASHES[0], label=name)
+        panel.axhline(_mean(row, metric) or 0.0, color=GREY, lw=1.3, ls=dashes[name], label=name)
     for number, row in enumerate(models):
         mean, spent = _mean(row, metric), row.adapt_ms_per_task
         if mean is None or not spent:
@@ -181,18 +192,21 @@ def _widen(panel: "Axes") -> None:
 
 def _axes(panel: "Axes", metric: str, told: str) -> None:
     less = metric in LOWER_IS_BETTER
-    panel.set_ylabel(LOWER_IS_BETTER.get(metric, metric))
+    panel.set_ylabel(axis_label(metric))
     direction = "lower is better" if less else "higher is better"
-    panel.set_title(f"{direction}; {told}", fontsize=7.5, color=GREY)
+    panel.set_title("; ".join(one for one in (direction, told) if one), fontsize=7.5, color=GREY)
     panel.locator_params(axis="y", nbins=6)
 
 
-def _frame(figure: "Drawing", panels: "Sequence[Axes]", heading: str) -> None:
-    """Put the title above and one legend below, where it covers nothing; mutates."""
+def _frame(
+    figure: "Drawing", panels: "Sequence[Axes]", heading: str, floors: Mapping[str, Any]
+) -> None:
+    """Put the title above and one legend below, models before floors; mutates."""
     handles: dict[str, Any] = {}
     for panel in panels:
         found, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
+    handles = {name: handles[name] for name in sorted(handles, key=lambda name: name in floors)}
     width = figure.get_figwidth()
     longest = max(map(len, handles), default=1)
     columns = max(1, min(len(handles), int(width * 13 / (longest + 7))))
@@ -222,15 +236,23 @@ def _frame(figure: "Drawing", panels: "Sequence[Axes]", heading: str) -> None:
 
 
 def _best_floors(rows: Sequence[TableRow], metric: str) -> list[str]:
-    """Return the floors that are best at some support size, those best most often first."""
+    """Return the fewest floors of which one is best at each support size, as far as found simply.
+
+    The floor that is best at most sizes comes first, then the one best at most of those left.
+    """
     sign = 1.0 if metric in LOWER_IS_BETTER else -1.0
-    won: dict[str, int] = {}
+    best: dict[Shots, set[str]] = {}
     for size in dict.fromkeys(row.shots for row in rows):
         floors = [row for row in rows if row.kind == "floor" and row.shots == size]
-        told = [(sign * mean, row.row) for row in floors if (mean := _mean(row, metric))]
+        told = {row.row: sign * mean for row in floors if (mean := _mean(row, metric)) is not None}
         if told:
-            won[min(told)[1]] = won.get(min(told)[1], 0) + 1
-    return sorted(won, key=lambda name: -won[name])[:FLOORS]
+            best[size] = {name for name, mean in told.items() if mean <= min(told.values()) + SAME}
+    found = []
+    while best:
+        names = [name for some in best.values() for name in sorted(some)]
+        found.append(max(names, key=names.count))
+        best = {size: some for size, some in best.items() if found[-1] not in some}
+    return found
 
 
 def _line(rows: Sequence[TableRow], name: str, kind: str, metric: str) -> list[TableRow]:

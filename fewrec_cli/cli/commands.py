@@ -67,6 +67,37 @@ COMMANDS = (
         "fewrec_cli.experiment.reevaluate:evaluate",
     ),
     Command(
+        "report",
+        "desk",
+        "one table from finished runs, with intervals and paired tests",
+        (
+            (
+                "fewrec report outputs/sweep/...",
+                "the table of a sweep: seeds averaged, floors once",
+            ),
+            (
+                "fewrec report RUN RUN --against maml --metrics mae,ndcg@5",
+                "each row against that of maml, paired over users",
+            ),
+            (
+                "fewrec report outputs/sweep/... --format md,latex,csv,json,html --out report",
+                "the same in files, with pictures",
+            ),
+        ),
+        "fewrec_cli.cli.report:report",
+        words=(
+            ("FOLDER", "a finished run, or a folder that holds some at any depth; several"),
+            ("--format", "md, latex, csv, json, html; several with commas (all, into files)"),
+            ("--out", "folder for the files and pictures; without it the table is printed"),
+            ("--metrics", "columns: NAME,NAME (the few that a run shows)"),
+            ("--shots", "support sizes: 1,5,all (each run's own)"),
+            ("--against", "what rows are compared with: floor, or a row's name (floor)"),
+            ("--over", "words averaged over besides the seed: scenario.seed"),
+            ("--spread", "what stands beside a mean: sd over draws, or interval (sd)"),
+            ("--title", "one line above the table (the data sets' names)"),
+        ),
+    ),
+    Command(
         "table",
         "desk",
         "rebuild a published table: our rows, the papers', the floors",

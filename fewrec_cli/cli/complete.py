@@ -114,6 +114,8 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
         _say([f"{g}={one}" for g in library.groups() for one in library.options(g)], last, query)
     elif command == "ask":
         _say([word for word, _ in BY_NAME["ask"].words if word not in before], last, query)
+    elif command == "report":
+        _say(_report_words(before[-1:], last), last, query)
     elif command == "table":
         flags = [word for word, _ in BY_NAME["table"].words if word.startswith("--")]
         names = () if any(word[0] != "-" for word in before) else tuple(tables(library))
@@ -123,6 +125,16 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
     elif command == "data":
         line = replace(take_apart("train", before[1:]), command="train")
         _hydra_query(line, last, query)
+
+
+def _report_words(before: Sequence[str], last: str) -> Sequence[str]:
+    """The values of the flag before, or the flags; folders are the shell's own to complete."""
+    from fewrec_cli.cli.report import CHOICES
+
+    if before and before[0] in CHOICES:
+        return CHOICES[before[0]]
+    flags = [word for word, _ in BY_NAME["report"].words if word.startswith("--")]
+    return flags if last.startswith("-") else ()
 
 
 def _say(names: Sequence[str], start: str, query: str) -> None:

@@ -8,3 +8,4 @@ FILES = {
     "html": "report.html",
 }
 """File of each format."""
+FORMATS = tuple(FILES)

@@ -7,7 +7,7 @@ from fewrec_cli.core.paths import make_folder, written
 from fewrec_cli.report.delimited import delimited
 from fewrec_cli.report.document import document
 from fewrec_cli.report.figure import pictures
-from fewrec_cli.report.formats import FILES
+from fewrec_cli.report.formats import FILES, FORMATS
 from fewrec_cli.report.html import html
 from fewrec_cli.report.latex import latex
 from fewrec_cli.report.layout import Spread
@@ -27,7 +27,7 @@ def text(table: Table, word: str, spread: Spread = "sd") -> str:
 
 
 def write(
-    table: Table, folder: Path, formats: Sequence[str] = tuple(FILES), spread: Spread = "sd"
+    table: Table, folder: Path, formats: Sequence[str] = FORMATS, spread: Spread = "sd"
 ) -> tuple[Path, ...]:
     """Write a table and its pictures; return the files.
 

@@ -58,7 +58,7 @@ class FeatureReader(nn.Module):
         super().__init__()
         self.recent = tuple(recent)
         numeric = [one for one in dataset.item_fields if one.kind == "numeric"]
-        several = [one for one in dataset.item_fields if one.kind == "multi"]
+        several = [one for one in dataset.item_fields if one.kind != "numeric"]
         columns = [_dense(one)[:, 0] for one in numeric]
         table = torch.stack(columns, 1) if columns else torch.zeros(dataset.n_items, 0)
         self.register_buffer("numbers", table)

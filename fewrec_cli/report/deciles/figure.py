@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES: tuple[Any, ...] = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-FEWEST = 30
-"""Users below which a point is left out: its interval would set the scale of the panel."""
+SMALL = 0.01
+"""Share of the query ratings below which a decile's intervals do not set the scale."""
 ROOM = 0.12
 """Share of the models' range that is left free above and below them."""
 SPREAD = 0.4
@@ -58,8 +58,9 @@ def picture(sections: Sequence[DecileSection], name: str, title: str) -> Picture
     """Draw one panel per section: deciles along x, differences to the best floor up.
 
     Models are coloured lines with 95% intervals, floors grey; the best floor is the line at 0. The
-    models set the scale, and floors are cut where they leave it. A strip below each panel has the
-    share of all query ratings. Points of fewer than ``FEWEST`` users are left out.
+    models set the scale; floors are cut where they leave it, and left out where they never enter.
+    A strip below each panel has the share of all query ratings. Deciles of too few users for an
+    interval are left out; intervals of deciles with less than ``SMALL`` of the ratings may be cut.
 
     Args:
         sections: Of one state, track, support size and metric, a side each, at least one.
@@ -84,8 +85,8 @@ def picture(sections: Sequence[DecileSection], name: str, title: str) -> Picture
         panels = figure.subplots(2, len(sections), squeeze=False, sharex="col", gridspec_kw=ratios)
         for section, upper, lower in zip(sections, *panels, strict=True):
             _lines(upper, section)
-            _shares(lower, section)
-        _legend(figure, panels[0][0], int(1.9 * len(sections)))
+            _strip(lower, section)
+        _legend(figure, panels[0], int(1.9 * len(sections)))
         figure.suptitle(title, fontsize=10)
         png, svg = io.BytesIO(), io.StringIO()
         figure.savefig(png, format="png", facecolor="white")
@@ -93,12 +94,14 @@ def picture(sections: Sequence[DecileSection], name: str, title: str) -> Picture
     return Picture(name, title, "", png.getvalue(), themed(svg.getvalue()))
 
 
-def _legend(figure: "Figure", panel: "Axes", columns: int) -> None:
+def _legend(figure: "Figure", panels: Sequence["Axes"], columns: int) -> None:
     """Put one legend for all panels below them, models first."""
     from matplotlib.container import ErrorbarContainer
 
-    found, labels = panel.get_legend_handles_labels()
-    handles = dict(zip(labels, found, strict=True))
+    handles: dict[str, Any] = {}
+    for panel in panels:
+        found, labels = panel.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
     order = sorted(handles, key=lambda label: not isinstance(handles[label], ErrorbarContainer))
     figure.legend(
         [handles[label] for label in order],
@@ -111,11 +114,14 @@ def _legend(figure: "Figure", panel: "Axes", columns: int) -> None:
 
 def _lines(panel: "Axes", section: DecileSection) -> None:
     models = [row for row in section.rows if row.kind == "model"]
+    low, high = _limits([point for row in models for point in _points(row)], _shares(section))
+    panel.set_ylim(low, high)
     floors = [row for row in section.rows if row.kind == "floor" and row.row != section.against]
     for row, dash in zip(floors, _turns(DASHES, len(floors)), strict=True):
         points = _points(row)
         x, y = [point.x for point in points], [point.y for point in points]
-        panel.plot(x, y, color=GREY, lw=1.0, ls=dash, label=row.row)
+        if any(low <= place <= high for place in y):
+            panel.plot(x, y, color=GREY, lw=1.0, ls=dash, label=row.row)
     panel.axhline(0.0, color=INK, lw=1.2, label=f"best floor: {section.against}")
     looks = zip(_turns(COLOURS, len(models)), _turns(MARKS, len(models)), strict=True)
     for number, (row, (colour, mark)) in enumerate(zip(models, looks, strict=True)):
@@ -132,40 +138,42 @@ def _lines(panel: "Axes", section: DecileSection) -> None:
             elinewidth=0.7,
             label=row.row,
         )
-    _limit(panel, [point for row in models for point in _points(row)])
     less = section.metric in LOWER_IS_BETTER
     panel.set_title(SIDES[section.side], fontsize=9)
     better = "lower is better" if less else "higher is better"
     panel.set_ylabel(f"{section.metric} minus best floor\n({better})")
 
 
-def _shares(panel: "Axes", section: DecileSection) -> None:
-    groups = [group for group in section.groups if group.decile is not None]
-    total = max(sum(group.ratings for group in groups), 1)
-    shares = [100 * group.ratings / total for group in groups]
-    panel.bar(range(len(groups)), shares, color="#cfcfcf")
+def _strip(panel: "Axes", section: DecileSection) -> None:
+    groups = section.groups[:-1]
+    panel.bar(range(len(groups)), [100 * share for share in _shares(section)], color="#cfcfcf")
     panel.set_xticks(range(len(groups)), [group.word for group in groups])
     panel.set_xlabel(f"decile by {RANGES[section.side]}, 10 the most")
     panel.set_ylabel("% of query\nratings")
 
 
 def _points(row: DecileRow) -> list[_Point]:
-    """Return what is drawn of a row: deciles of enough users, not all of them together."""
+    """Return what is drawn of a row: deciles with an interval, not all of them together."""
     return [
         _Point(place, cell.difference, cell.low, cell.high)
         for place, cell in enumerate(row.cells[:-1])
-        if cell.users >= FEWEST
-        and cell.difference is not None
-        and cell.low is not None
-        and cell.high is not None
+        if cell.difference is not None and cell.low is not None and cell.high is not None
     ]
 
 
-def _limit(panel: "Axes", points: Sequence[_Point]) -> None:
-    """Let the models' intervals and the floor at 0 set the scale."""
-    ends = [0.0, *(end for point in points for end in (point.low, point.high))]
+def _limits(points: Sequence[_Point], shares: Sequence[float]) -> tuple[float, float]:
+    """Let the floor at 0, the models' points and the intervals of large deciles set the scale."""
+    ends = [0.0, *(point.y for point in points)]
+    large = [point for point in points if shares[point.x] >= SMALL]
+    ends += [end for point in large for end in (point.low, point.high)]
     room = ROOM * (max(ends) - min(ends)) or 0.01
-    panel.set_ylim(min(ends) - room, max(ends) + room)
+    return min(ends) - room, max(ends) + room
+
+
+def _shares(section: DecileSection) -> list[float]:
+    """Return the share of all query ratings that lies in each decile."""
+    every = max(section.groups[-1].ratings, 1)
+    return [group.ratings / every for group in section.groups[:-1]]
 
 
 def _turns(looks: Sequence[Any], count: int) -> list[Any]:

@@ -1,15 +1,15 @@
 """A finished run, brought back: the one way in for every command that works on one."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.progress import Reporter
+from fewrec_cli.experiment.manifest import read_manifest, weights_of
+from fewrec_cli.experiment.members import join_members
 from fewrec_cli.experiment.pretrain import Chosen
-from fewrec_cli.experiment.weights import CHECKPOINT, load_weights
+from fewrec_cli.experiment.weights import load_weights
 from fewrec_cli.experiment.world import World, build
 
 
@@ -37,6 +37,7 @@ def open_run(
             raise RunFolderError(f"{base / 'config.yaml'} is no config", "take another run")
         cfg = loaded
     world = build(cfg, reporter)
+    join_members(cfg, world)
     if world.dataset.hash != manifest["data"]["hash"]:
         raise RunFolderError(
             f"the data of {base} has changed since the run: its hash was "
@@ -47,26 +48,3 @@ def open_run(
     chosen = Chosen(**manifest["chosen"])
     world.strategy.adapter.strength = chosen.strength
     return cfg, world, chosen
-
-
-def read_manifest(base: Path) -> dict[str, Any]:
-    """Return what a finished run says of itself.
-
-    Raises:
-        RunFolderError: The folder holds no finished run.
-    """
-    try:
-        content = json.loads((base / "manifest.json").read_text(encoding="utf-8"))
-        _ = content["data"]["hash"], content["chosen"]
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise RunFolderError(
-            f"{base} holds no finished run: manifest.json is missing or unreadable",
-            "give the folder of a finished run, the last line that fewrec train printed",
-        ) from fault
-    return dict(content)
-
-
-def weights_of(base: Path) -> Path:
-    """Return where a run's weights lie: in its folder, or in that of the run it evaluated."""
-    manifest = read_manifest(base)
-    return Path(manifest["weights"]) if "weights" in manifest else base / CHECKPOINT

@@ -15,11 +15,13 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment import run
 from fewrec_cli.experiment.evaluate import Cell, Evaluator
 from fewrec_cli.experiment.figure import shot_curve
+from fewrec_cli.experiment.members import join_members
 from fewrec_cli.experiment.pretrain import Chosen, pretrain
 from fewrec_cli.experiment.processes import processes_of
 from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
+from fewrec_cli.experiment.size import size_of
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
 from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, save_weights
 from fewrec_cli.experiment.world import World, build, candidates_of, plain
@@ -70,6 +72,7 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
         )
     torch.set_num_threads(cfg.threads)
     world = build(cfg, reporter, processes_of(cfg))
+    join_members(cfg, world)
     tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
@@ -156,6 +159,7 @@ def finish(
     signature = signature_of(cfg, world)
     elsewhere = {} if weights is None else {"weights": str(weights)}
     facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
+    facts["parameters"] = asdict(size_of(scorer, drawn.episodes[0]))
     tenths = {} if evaluator.deciles is None else {"deciles": evaluator.deciles.facts()}
     run.write_manifest(folder, {**facts, **tenths, **elsewhere})
     run.write_metrics(folder, signature, rows, versus)

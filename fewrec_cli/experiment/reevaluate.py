@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment import run
-from fewrec_cli.experiment.load import open_run, read_manifest, weights_of
+from fewrec_cli.experiment.load import open_run
+from fewrec_cli.experiment.manifest import read_manifest, weights_of
 from fewrec_cli.experiment.pipeline import draw_all, finish, tell
 from fewrec_cli.experiment.pretrain import silence_lightning
 from fewrec_cli.experiment.result import RunResult

@@ -9,6 +9,7 @@ Values = Callable[[str], object]
 DDP = "ddp_find_unused_parameters_true"
 PRECISIONS = ("32-true", "32", 32, None, Ellipsis)
 REPTILE = "fewrec_cli.strategy.reptile.Reptile"
+BLEND = "fewrec_cli.strategy.blend.Blend"
 META_RIDGE = "fewrec_cli.strategy.meta_ridge.MetaRidge"
 RIDGE = "fewrec_cli.strategy.adapter.ridge.Ridge"
 UNADAPTED = "fewrec_cli.strategy.adapter.none.Unadapted"
@@ -51,7 +52,23 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
             "strategy=meta_ridge learns through a ridge solve, and this adapter makes none",
             "leave strategy/adapter out, or choose strategy/adapter=ridge",
         )
+    if learns == BLEND:
+        yield from _blend(value_of, adapter)
     yield from _version(value_of)
+
+
+def _blend(value_of: Values, adapter: object) -> Iterator[Fault]:
+    """A blend has runs, and nothing of its own that adapts."""
+    if not value_of("strategy.runs"):
+        yield (
+            "strategy=blend joins finished runs, and strategy.runs names none",
+            "write strategy.runs=[FOLDER,FOLDER], the last lines that fewrec train printed",
+        )
+    if adapter != UNADAPTED or value_of("strategy.augment"):
+        yield (
+            "strategy=blend adapts every run as it was trained to: no adapter or augment of its own",
+            "leave strategy/adapter and strategy/augment out",
+        )
 
 
 def _devices(value_of: Values) -> Iterator[Fault]:

@@ -121,6 +121,14 @@ class Strategy(nn.Module, ABC):
         Arguments are those of ``prepare``. Most strategies have none.
         """
 
+    @property
+    def runs(self) -> Sequence[str]:
+        """Folders of finished runs that this strategy is made of; most are made of none."""
+        return ()
+
+    def join(self, members: Sequence["Member"]) -> None:
+        """Take the trained models of ``runs``, in that order; called before anything is adapted."""
+
     @abstractmethod
     def loss(self, backbone: Backbone, batch: Batch) -> Tensor:
         """Return the training loss of one step, a scalar; mean over tasks (rows)."""
@@ -210,3 +218,11 @@ class Strategy(nn.Module, ABC):
             for number, part in enumerate(cuts(len(batch), self.parts))
         ]
         return found if len(found) > 1 else [batch]
+
+
+@dataclass(frozen=True)
+class Member:
+    """The trained model of a finished run."""
+
+    strategy: Strategy
+    backbone: Backbone

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.experiment.load import open_run, weights_of
+from fewrec_cli.experiment.load import open_run
+from fewrec_cli.experiment.manifest import weights_of
 
 QUIET = Reporter(quiet=True)
 

@@ -153,6 +153,21 @@ class Backbone(nn.Module, ABC):
         rows = torch.arange(len(item), device=item.device)
         return Halves(whole.new_zeros(len(user), 0), whole, rows)
 
+    def informed(self, item: Tensor, half: Tensor) -> "Backbone":
+        """Return a backbone that has learned some items anew; what stays the same is shared.
+
+        Args:
+            item: Different items, ``(n,)``.
+            half: What they are now, in the form of ``Halves.item``, ``(n, item width)``.
+
+        Raises:
+            ConfigError: This backbone keeps no numbers of an item.
+        """
+        raise ConfigError(
+            f"backbone {type(self).__name__} cannot learn new items from pooled supports",
+            "take backbone=mf, or scenario.pool=false",
+        )
+
     def forward(
         self, user: Tensor, item: Tensor, partner: Tensor | None = None, mix: Tensor | None = None
     ) -> Tensor:

@@ -1,5 +1,7 @@
 """Matrix factorization: biases, factors and attributes; a task adapts its own factors and bias."""
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -150,6 +152,17 @@ class MF(Backbone):
         rows = self.item_side.sums(item, per_field=False)
         rows = rows + known[:, None] * self.item.index_select(0, item)
         return Halves(self.user_side.sums(user, per_field=False), rows, index)
+
+    def informed(self, item: Tensor, half: Tensor) -> "MF":
+        """Return a backbone to which each of ``item`` is known as ``half``."""
+        tensors = (*self.parameters(), *self.buffers())
+        own = (self.item, self.known)
+        other = deepcopy(self, {id(one): one for one in tensors if all(one is not o for o in own)})
+        with torch.no_grad():
+            content = self.item_side.sums(item, per_field=False)
+            other.item.index_copy_(0, item, half - content)
+            other.known.index_fill_(0, item, 1.0)
+        return other
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the id factors and biases of the rows' items, and the attribute tables."""

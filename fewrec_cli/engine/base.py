@@ -73,6 +73,30 @@ class Adapted(ABC):
         """How many numbers ``predict`` holds at once of each candidate, from above."""
         return CANDIDATE_NUMBERS
 
+    def last_layer(self, backbone: Backbone) -> Tensor:
+        """Return each task's weights of the head's linear view, ``(tasks, columns)``.
+
+        Where no task has its own, the shared ones, ``(1, columns)``.
+
+        Args:
+            backbone: Shared weights, those that were adapted.
+
+        Raises:
+            ConfigError: More was learned than these weights.
+        """
+        shared = backbone.head.from_linear(backbone.head.linear_weights()[None])
+        whole = {f"head.{name}": value for name, value in shared.items()}
+        values = self.values_by_name()
+        beyond = sorted(set(values) - set(whole))
+        if beyond:
+            raise ConfigError(
+                f"what was adapted is more than the last layer: {beyond[0]}",
+                "choose strategy.adapted=last, or strategy/adapter=ridge",
+            )
+        tasks = len(next(iter(values.values()), whole[next(iter(whole))]))
+        parts = [values.get(name, one).expand(tasks, *one.shape[1:]) for name, one in whole.items()]
+        return torch.cat([part.reshape(tasks, -1) for part in parts], 1)
+
     def values_by_name(self) -> Mapping[str, Tensor]:
         """Return the adapted parameters by name relative to the backbone, ``(tasks, *shape)``.
 

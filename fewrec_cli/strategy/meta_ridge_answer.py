@@ -68,6 +68,10 @@ class RidgeAnswer(Adapted):
         expected = probability @ self.voice.levels.level
         return Prediction((1 - share) * score + share * expected, probability)
 
+    def last_layer(self, backbone: Backbone) -> Tensor:
+        """Return w."""
+        return self.weights
+
     @property
     def candidate_numbers(self) -> int:
         """Every support row is compared to each candidate."""

@@ -1,0 +1,51 @@
+"""How many numbers a model learns, and how many of them one task changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.experiment.score import Scorer
+from fewrec_cli.scenario.base import Episodes
+
+
+@dataclass(frozen=True)
+class Size:
+    """Counts of numbers.
+
+    Attributes:
+        trainable: Parameters of backbone and strategy that may be trained.
+        adapted: Numbers that the adaptation to one task changes; None of a strategy that answers
+            with more than changed weights (a network that reads the support), or without a task.
+    """
+
+    trainable: int
+    adapted: int | None
+
+
+def size_of(scorer: Scorer, episodes: Episodes) -> Size:
+    """Count the parameters, and what the first task of a draw changes.
+
+    Args:
+        scorer: Backbone and strategy, trained.
+        episodes: One draw.
+    """
+    modules = (scorer.backbone, scorer.strategy)
+    own = {id(one): one for module in modules for one in module.parameters() if one.requires_grad}
+    return Size(sum(one.numel() for one in own.values()), _adapted(scorer, episodes))
+
+
+@torch.no_grad()
+def _adapted(scorer: Scorer, episodes: Episodes) -> int | None:
+    if not len(episodes):
+        return None
+    batch = scorer.world.tensors.batch(episodes, np.zeros(1, np.int64), 1, 0).to(scorer.device)
+    answer = scorer.strategy.adapt(
+        scorer.backbone, batch.user, batch.support, seed=0, training=False
+    )
+    try:
+        changed = answer.values_by_name()
+    except ConfigError:  # it answers with more than changed weights
+        return None
+    return sum(value[0].numel() for value in changed.values())

@@ -98,6 +98,8 @@ def pretrain(
         steps[word], losses[word] = best.step, best.loss
     with reporter.stage("choose"):
         strength = choose_strength(world, validation)
+        world.backbone.eval()
+        world.strategy.eval()
         fitted = world.strategy.fit(world.backbone, examples(world, cfg.seed))
         calibrate(world, validation)
     if fitted:

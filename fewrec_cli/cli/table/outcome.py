@@ -3,9 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fewrec_cli.cli.table.plan import FINISHED, Plan, Run
+from fewrec_cli.cli.table.spec import Spec
 from fewrec_cli.core.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from fewrec_cli.report.group import Entry
 
 FILE = "table.json"
 
@@ -75,7 +80,18 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         for one in table.verdicts
         if not one.passed
     )
-    return Outcome(text(table, "md"), missing, failed)
+    split = _write_deciles(entries, spec, plan.folder) if spec.deciles else ""
+    return Outcome(text(table, "md") + split, missing, failed)
+
+
+def _write_deciles(entries: "Sequence[Entry]", spec: Spec, folder: Path) -> str:
+    """Write the same runs split by decile, at every size that they were split at."""
+    from fewrec_cli.report.deciles.build import build
+    from fewrec_cli.report.deciles.write import text, write
+
+    table = build(entries, title=f"{spec.title}: by decile", metrics=spec.deciles, shots=None)
+    write(table, folder)
+    return f"\n{text(table, 'md')}"
 
 
 def status(folder: Path) -> str:

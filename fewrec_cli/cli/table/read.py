@@ -21,7 +21,8 @@ TABLE = "table"
 PARTING = ("/", ",")
 """What names of states, tracks and rows cannot hold: patterns and the command line part by it."""
 NEEDED = ("title", "metrics", "chosen", "states", "rows")
-KEYS = (*NEEDED, "shots", "repeat", "notes", "smoke", "tracks", "published", "checks")
+OPTIONAL = ("shots", "repeat", "notes", "smoke", "tracks", "published", "checks", "deciles")
+KEYS = (*NEEDED, *OPTIONAL)
 
 
 def tables(library: Catalogue) -> dict[str, Path]:
@@ -114,4 +115,5 @@ def _spec(name: str, words: tuple[str, ...], node: Node) -> Spec:
         smoke=optional(read, "smoke", Node.words, ()),
         published=tuple(published),
         checks=tuple(check for some in nested for check in some),
+        deciles=optional(read, "deciles", Node.texts, ()),
     )

@@ -102,6 +102,8 @@ class Spec:
         rows: By name, in order, the headline first.
         published: Rows of papers.
         checks: Our reruns held to the papers.
+        deciles: Metrics that are also split by deciles of items and users; the runs'
+            ``evaluation.deciles`` says at which support sizes.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Spec:
     smoke: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     checks: tuple[Check, ...] = ()
+    deciles: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:

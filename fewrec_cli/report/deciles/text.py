@@ -9,6 +9,7 @@ from io import StringIO
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report.cells import NOTHING, number, signed
 from fewrec_cli.report.deciles.model import Cell, DecileSection, DecileTable, Group, Side
+from fewrec_cli.report.deciles.read import SUMS
 from fewrec_cli.report.latex import HEAD, escaped
 
 SHOWN = ("model", "floor", "oracle")
@@ -113,7 +114,8 @@ def caption(section: DecileSection) -> str:
         return "Mean signed error (stars): above 0 where ratings are foretold too high."
     better = "less is better" if section.metric in LOWER_IS_BETTER else "more is better"
     floor = f"'{section.against}', the best floor over all tasks"
-    return f"Differences to {floor}, paired on the same ratings; {better}."
+    on = "ratings" if section.metric in SUMS else "tasks"
+    return f"Differences to {floor}, paired on the same {on}; {better}."
 
 
 def grid(section: DecileSection) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def table(words: Sequence[str]) -> int:
     names = tuple(tables(library)) if asked.every else asked.tables
     specs = [read_spec(*named(library, name)) for name in names]
     _refuse_unknown(asked, specs)
+    if asked.smoke and not asked.report:
+        shutil.rmtree(SMOKE_HOME, ignore_errors=True)  # every run anew, or nothing would be tried
     plans = [_plan(spec, library, asked) for spec in specs]
     _tell(plans, asked)
     if asked.plan:
@@ -45,7 +48,7 @@ def table(words: Sequence[str]) -> int:
     for plan in plans:
         failed += 0 if asked.report else _run(plan, asked, environment)
         outcome = write_table(plan, _reduced(asked))
-        _show(plan, outcome)
+        _show(plan, outcome, quiet=asked.smoke)
     return 1 if failed else 0
 
 
@@ -146,9 +149,10 @@ def _run(plan: Plan, asked: Asked, environment: dict[str, str]) -> int:
     return len(failed)
 
 
-def _show(plan: Plan, outcome: Outcome) -> None:
+def _show(plan: Plan, outcome: Outcome, *, quiet: bool) -> None:
+    """Print the table, its failed checks unless ``quiet``, and last its folder."""
     _say([outcome.shown.rstrip(), ""])
-    for told in outcome.failed:
+    for told in () if quiet else outcome.failed:
         _note(f"FAIL: {told}")
     _say([str(plan.folder.absolute())])
 

@@ -44,7 +44,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
     from fewrec_cli.report.build import build
     from fewrec_cli.report.group import Entry
     from fewrec_cli.report.run import read_run
-    from fewrec_cli.report.write import FORMATS, text, write
+    from fewrec_cli.report.write import text, write
 
     spec, groups = plan.spec, _by_row_and_cell(plan.runs)
     missing = _missing(groups)
@@ -72,7 +72,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         selection=" ".join(spec.chosen),
         states=tuple(spec.states),
     )
-    write(table, plan.folder, FORMATS)
+    write(table, plan.folder)
     failed = tuple(
         f"{one.check.row}, {one.check.state} {one.check.track}".rstrip()
         + f": {one.check.metric} {_shown(one.ours)}, {one.check.published} has "

@@ -22,6 +22,8 @@ FACTORS = 3
 WARM_UP = 0.3
 GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance")
 AGES = (1, 18, 25, 35, 45, 50, 56)
+FOLDS = (1128, 1129, 1130)
+QUERY, LIKED = 10, 5
 FLAGS = 19
 """Genre flags of a line of ``u.item``."""
 
@@ -74,6 +76,7 @@ def write_all(folder: Path) -> None:
     movielens_1m(folder / "ml-1m", ratings)
     movielens_100k(folder / "ml-100k", ratings)
     states(folder / "ml-1m-extra", ratings)
+    metarec_folds(folder / "splits", ratings)
 
 
 def movielens_1m(folder: Path, made: Generated) -> None:
@@ -136,6 +139,43 @@ def states(folder: Path, made: Generated) -> None:
         }
     )
     pyarrow.parquet.write_table(table, folder / "metahin_scenarios.parquet")
+
+
+def metarec_folds(folder: Path, made: Generated) -> None:
+    """The table of RecBole-MetaRec's folds: users 8:1:1, ten query ratings, five of them liked."""
+    parts = [_fold(made, seed) for seed in FOLDS]
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pyarrow.parquet.write_table(pa.table(columns), folder / "ml100k_metarec.parquet")
+
+
+def _fold(made: Generated, seed: int) -> dict[str, np.ndarray]:
+    """Return one fold's columns, a row per rating."""
+    draw = generator(seed, "smoke", "fold")
+    group = np.select([np.arange(USERS) < 0.1 * USERS, np.arange(USERS) < 0.2 * USERS], [2, 1], 0)
+    scenario = np.array(["train", "valid", "test"])[draw.permutation(group)[made.user - 1]]
+    place = _places(made.user, draw.random(len(made.user)))
+    query = place < QUERY
+    best = _places(made.user, place - 1000.0 * (made.rating + 10 * query))
+    return {
+        "seed": np.full(len(place), seed),
+        "user_id": made.user,
+        "item_id": made.film,
+        "rating": made.rating,
+        "scenario": scenario,
+        "role": np.where(query, "query", "support"),
+        "pos": np.where(query, place, place - QUERY),
+        "rel5": (query & (best < LIKED)).astype(np.int64),
+    }
+
+
+def _places(owner: IntArray, key: FloatArray) -> IntArray:
+    """Return each row's place among its owner's, by ascending key, ``(n,)``."""
+    order = np.lexsort((key, owner))
+    first = np.searchsorted(owner[order], owner[order])
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order)) - first
+    return places
 
 
 def _lines(path: Path, lines: list[str]) -> None:

@@ -20,7 +20,7 @@ def test_the_long_tail_is_split_at_the_sizes_that_it_shows() -> None:
 
 @pytest.mark.slow
 def test_the_long_tail_has_every_row_in_every_format(folder: Path) -> None:
-    done = fewrec("table", "longtail", "--smoke", "--jobs", "1")
+    done = fewrec(["table", "longtail", "--smoke", "--jobs", "1"], folder)
     assert done.returncode == 0, done.stderr
     home = Path(done.stdout.splitlines()[-1])
     for name in ("deciles.md", "deciles.tex", "deciles.json", "deciles.html", "table.md"):

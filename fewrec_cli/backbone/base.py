@@ -138,6 +138,13 @@ class Backbone(nn.Module, ABC):
             ``(..., n, width)``.
         """
 
+    def refresh(self) -> None:
+        """Renew what is derived from the weights without a gradient.
+
+        Called before each epoch, before each validation and after training; by default there is
+        nothing to renew.
+        """
+
     def halves(self, user: Tensor, task: Tensor, item: Tensor) -> Halves:
         """Return the features of many rows, the user's half apart from the item's.
 

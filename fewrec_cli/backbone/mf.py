@@ -1,6 +1,7 @@
 """Matrix factorization: biases, factors and attributes; a task adapts its own factors and bias."""
 
 from copy import deepcopy
+from typing import Literal
 
 import numpy as np
 import torch
@@ -8,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import AdaptedSet, Backbone, Halves, Head, HeadSpec, row_worth
+from fewrec_cli.backbone.content import ContentPrior
 from fewrec_cli.backbone.side import SideEmbedding, at_least_one
 from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
-
 
 class FactorHead(Head):
     """score = offset + q · p + b, where the task's ``factor`` p and ``bias`` b are adapted.
@@ -54,9 +55,13 @@ class FactorHead(Head):
 class MF(Backbone):
     """Biases and factors by id where the id is known, by attributes where it is not.
 
-    q = content(item) + k · id(item), with k = 0 for unseen items and, with probability
-    ``id_dropout``, in training; a user starts from a prior made of its attributes, and the head
-    adds what the support says. ``personal`` adds the factors that pretraining learned by user id.
+    With ``content=table`` q = content(item) + k · id(item), where content is a sum of learned
+    rows of the item's attributes and k = 0 for unseen items and, with probability ``id_dropout``,
+    in training. With ``content=process`` q = id(item) where k = 1, and where k = 0 what a
+    Gaussian process says of an item that it has not seen (``ContentPrior``): a known item is
+    foretold from others, too, so that training meets new items as they will be. A user starts
+    from a prior made of its attributes, and the head adds what the support says. ``personal``
+    adds the factors that pretraining learned by user id.
 
     Args:
         factors: Length of the factors, >= 1.
@@ -64,10 +69,14 @@ class MF(Backbone):
         item_shrinkage: Ratings worth of prior in the starting item biases.
         id_dropout: Probability that an item is treated as unseen in training, 0..1.
         l2: Penalty on each item's squared factors, in rows: an item with many ratings is held
-            back less, as in ridge regression; >= 0.
+            back less, as in ridge regression; >= 0. With ``content=process`` of their distance
+            to what content says.
         bias_l2: The same on each item's squared bias.
         user_l2: The same on each user's personal factors and bias.
         side_l2: The same on each number of the attribute tables.
+        content: Where the vector of an item without its id comes from: ``table`` or ``process``.
+        blocks: Parts of the catalogue, by year where years are known, that ``process`` foretells
+            from the others; >= 2.
         weights: Run folder whose trained backbone this one starts from, or None.
 
     Source:
@@ -90,6 +99,8 @@ class MF(Backbone):
         bias_l2: float,
         user_l2: float,
         side_l2: float,
+        content: Literal["table", "process"],
+        blocks: int,
         weights: str | None,
     ) -> None:
         super().__init__(weights)
@@ -101,6 +112,8 @@ class MF(Backbone):
         self.bias_l2 = bias_l2
         self.user_l2 = user_l2
         self.side_l2 = side_l2
+        self.content = content
+        self.blocks = blocks
         self.head = FactorHead(factors)
 
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
@@ -123,10 +136,20 @@ class MF(Backbone):
             if dataset.implicit:
                 self.item[:, -1] = torch.from_numpy(_log_share(counts)).float()
             self.personal[:, -1] = 0.0
-        self.item_side = SideEmbedding(dataset.item_fields, dataset.n_items, width, 0.0)
+        fields = dataset.item_fields
+        self.prior: ContentPrior | None = None
+        if self.content == "process":
+            self.prior = ContentPrior(fields, counts, dataset.item_year, self.blocks, width)
+            fields = ()
+        self.item_side = SideEmbedding(fields, dataset.n_items, width, 0.0)
         self.user_side = SideEmbedding(dataset.user_fields, dataset.n_users, width, 0.0)
         with torch.no_grad():
             self.item_side.table[:, :-1].normal_(0.0, self.init_scale)
+
+    def refresh(self) -> None:
+        """Let content foretell every item anew."""
+        if self.prior is not None:
+            self.prior.refresh(self.item)
 
     def encode(self, user: Tensor, item: Tensor, *, personal: bool = False) -> Tensor:
         """Return q and the offset of each row, ``(..., n, factors + 1)``."""
@@ -134,6 +157,8 @@ class MF(Backbone):
         if self.training and self.id_dropout > 0:
             known = known * (torch.rand_like(known) >= self.id_dropout)
         rows = self.item_side(item) + known * functional.embedding(item, self.item)
+        if self.prior is not None:
+            rows = rows + (1 - known) * functional.embedding(item, self.prior.mean)
         prior = self.user_side(user)
         if personal:
             prior = prior + functional.embedding(user, self.personal)
@@ -148,16 +173,19 @@ class MF(Backbone):
         """
         rate = self.id_dropout if self.training else 0.0
         item, keeps, index = different(item, kept(item, rate), len(self.item))
-        known = self.known.index_select(0, item) * keeps
+        known = (self.known.index_select(0, item) * keeps)[:, None]
         rows = self.item_side.sums(item, per_field=False)
-        rows = rows + known[:, None] * self.item.index_select(0, item)
+        rows = rows + known * self.item.index_select(0, item)
+        if self.prior is not None:
+            rows = rows + (1 - known) * self.prior.mean.index_select(0, item)
         return Halves(self.user_side.sums(user, per_field=False), rows, index)
 
     def informed(self, item: Tensor, half: Tensor) -> "MF":
         """Return a backbone to which each of ``item`` is known as ``half``."""
         tensors = (*self.parameters(), *self.buffers())
         own = (self.item, self.known)
-        other = deepcopy(self, {id(one): one for one in tensors if all(one is not o for o in own)})
+        shared = {id(one): one for one in tensors if all(one is not o for o in own)}
+        other = deepcopy(self, shared | {id(self.prior): self.prior})
         with torch.no_grad():
             content = self.item_side.sums(item, per_field=False)
             other.item.index_copy_(0, item, half - content)
@@ -166,7 +194,10 @@ class MF(Backbone):
 
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Penalise the id factors and biases of the rows' items, and the attribute tables."""
-        squares = self.item.index_select(0, item.flatten()).square().view(*item.shape, -1)
+        own = self.item.index_select(0, item.flatten())
+        if self.prior is not None:
+            own = own - self.prior.mean.index_select(0, item.flatten())
+        squares = own.square().view(*item.shape, -1)
         size = self.l2 * squares[..., :-1].sum(-1) + self.bias_l2 * squares[..., -1]
         share = weight / functional.embedding(item, self.count[:, None])[..., 0]
         tables = self.item_side.table.square().sum() + self.user_side.table.square().sum()

@@ -54,6 +54,18 @@ class FewShotModule(pl.LightningModule):
             )
         return loss * batch.share
 
+    def on_train_epoch_start(self) -> None:
+        """Renew what the backbone derives from its weights."""
+        self.backbone.refresh()
+
+    def on_validation_start(self) -> None:
+        """Renew it before anything is scored."""
+        self.backbone.refresh()
+
+    def on_train_end(self) -> None:
+        """Renew it, as the last weights may be the ones that stay."""
+        self.backbone.refresh()
+
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss; Lightning's own mean costs more than a small step."""
         mean = self._sum / max(self._count, 1)

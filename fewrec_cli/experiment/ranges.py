@@ -106,6 +106,7 @@ RANGES = {
     "backbone.bias_l2": Range(at_least(0), "0 or more", PENALTY),
     "backbone.user_l2": Range(at_least(0), "0 or more", PENALTY),
     "backbone.side_l2": Range(at_least(0), "0 or more", PENALTY),
+    "backbone.blocks": Range(at_least(2), "2 or more", WHOLE),
     "backbone.item_shrinkage": Range(at_least(0), "0 or more", PENALTY),
     "trainer.max_epochs": Range(at_least(-1, None), "-1 (no limit) or more", WHOLE),
     "trainer.max_steps": Range(at_least(-1), "-1 (no limit) or more", WHOLE),

@@ -44,6 +44,9 @@ class Migration(Scenario):
     without the source: it learns from ``known`` ratings of each target user who is no task, and
     each task adapts to as many of its own. ``train=both`` learns from both.
 
+    ``min_interactions`` and ``max_interactions`` bound the tasks of the table; a validation task
+    needs one support row.
+
     With ``support=domain`` the task is the whole domain: all users of the target are adapted to the
     same few ratings, drawn from target users who are no tasks; the curve counts these. Where
     training sees ratings of the target, they are the same ones in every draw.
@@ -140,10 +143,13 @@ class Migration(Scenario):
         cut = self._cut(dataset, sides, known)
         test = np.flatnonzero(sides.task)
         cut = replace(cut, test=test, notes=(note, *cut.notes, *self._told(sides, cut)))
+        # Bounds are the target's; histories of the source's few held-out items are short.
+        ample = replace(self.rules, shots=1, min_interactions=None, max_interactions=None)
+        valid_rules = replace(ample, short_history="drop")
         if self.support == "user":
-            return make_split(dataset, cut, self.rules, history=False)
+            return make_split(dataset, cut, self.rules, history=False, valid_rules=valid_rules)
         rules = replace(self.rules, min_interactions=self._least(), shots=0, curve=(0,))
-        split = make_split(dataset, cut, rules, history=False)
+        split = make_split(dataset, cut, rules, history=False, valid_rules=valid_rules)
         shared = known if self.train != "source" else np.flatnonzero(sides.other)
         return replace(split, test=replace(split.test, shared=self._enough(shared, dataset)))
 

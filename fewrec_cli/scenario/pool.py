@@ -32,7 +32,14 @@ class Cut:
     notes: tuple[Note, ...]
 
 
-def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -> Split:
+def make_split(
+    dataset: Dataset,
+    cut: Cut,
+    rules: TaskRules,
+    *,
+    history: bool,
+    valid_rules: TaskRules | None = None,
+) -> Split:
     """Group the rows of a cut into tasks and drop the users whom the rules leave out.
 
     Args:
@@ -40,6 +47,7 @@ def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -
         cut: Rows for each purpose.
         rules: How many rows a task needs.
         history: Whether a task also holds its user's rows in ``cut.train``.
+        valid_rules: How many rows a validation task needs, where not as many as the others.
 
     Raises:
         ScenarioError: Nothing to pretrain on, no task left, or a short history where
@@ -56,7 +64,8 @@ def make_split(dataset: Dataset, cut: Cut, rules: TaskRules, *, history: bool) -
     notes = [*cut.notes, *dropped]
     valid = empty_pool()
     if rules.validation is not None:
-        valid, dropped = _keep(build_pool(dataset, cut.valid, past), rules, "validation", dataset)
+        pool = build_pool(dataset, cut.valid, past)
+        valid, dropped = _keep(pool, valid_rules or rules, "validation", dataset)
         notes += dropped
     return Split(
         train=cut.train,

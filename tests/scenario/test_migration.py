@@ -41,7 +41,18 @@ class TestMigration(ScenarioContract):
 
     def cut(self, dataset: Dataset, **changed: Any) -> tuple[Scenario, Split]:
         domain = (dataset.interactions.user >= dataset.n_users // 2).astype(np.int64)
-        return cut(replace(dataset, domain=domain), **{"validation": 0.8, "fraction": 0.8, **changed})
+        return cut(
+            replace(dataset, domain=domain), **{"validation": 0.6, "fraction": 0.6, **changed}
+        )
+
+    def test_tasks_have_as_many_rows_as_asked_for(self) -> None:
+        _, split = self.cut(made(), min_interactions=14, max_interactions=16)
+        counts = np.diff(split.test.offsets)
+        assert counts.min() >= 14
+        assert counts.max() <= 16
+        bare = np.diff(split.valid.offsets)  # one support row and two query rows are enough
+        assert bare.min() < 14
+        assert bare.max() > 16
 
     def test_embedded_data_can_be_cut_as_shipped(self) -> None:
         dataset = made(users=300, items=60)

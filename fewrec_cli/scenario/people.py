@@ -80,9 +80,10 @@ def within_bounds(dataset: Dataset, rules: TaskRules) -> tuple[IntArray, tuple[N
     short = (counts > 0) & (counts < rules.needed)
     long = counts > (counts.max(initial=0) if most is None else most)
     of = f"of {int((counts > 0).sum()):,} users have"
+    rows = "interactions" if dataset.implicit else "ratings"
     notes = []
     if short.any():
-        text = f"{of} fewer than {rules.needed} ratings, {rules.reason}"
+        text = f"{of} fewer than {rules.needed} {rows}, {rules.reason}"
         if rules.short_history == "error":
             raise ScenarioError(
                 f"{int(short.sum()):,} {text}",
@@ -90,7 +91,7 @@ def within_bounds(dataset: Dataset, rules: TaskRules) -> tuple[IntArray, tuple[N
             )
         notes.append(Note("short history", int(short.sum()), f"{text}: no tasks"))
     if long.any():
-        text = f"{of} more than {most} ratings (scenario.max_interactions): no tasks"
+        text = f"{of} more than {most} {rows} (scenario.max_interactions): no tasks"
         notes.append(Note("long history", int(long.sum()), text))
     return np.flatnonzero((counts > 0) & ~short & ~long), tuple(notes)
 
@@ -111,5 +112,6 @@ def notes_on(people: People, seen: BoolArray, dataset: Dataset, how: str) -> tup
     notes = (Note("users", sum(counts), text),)
     if not aside:
         return notes
-    text = "ratings of users with too few or too many, not trained on (scenario.train=tasks)"
+    rows = "interactions" if dataset.implicit else "ratings"
+    text = f"{rows} of users with too few or too many, not trained on (scenario.train=tasks)"
     return (*notes, Note("set aside", aside, text))

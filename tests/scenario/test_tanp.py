@@ -18,7 +18,13 @@ from fewrec_cli.scenario.leak import check_leaks
 from tests.scenario.contract import QUICK, SEEDS, SMALL, ScenarioContract, made, pairs, shipped
 from tests.scenario.test_real import movielens
 
-HERE: dict[str, Any] = {**SMALL, "support": 3, "curve": [0, "all"], "max_interactions": None}
+HERE: dict[str, Any] = {
+    **SMALL,
+    "support": 3,
+    "curve": [0, "all"],
+    "min_interactions": None,
+    "max_interactions": None,
+}
 
 
 class TestTaNP(ScenarioContract):

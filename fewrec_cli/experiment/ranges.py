@@ -47,6 +47,10 @@ def share(value: object) -> bool:
     return _number(value) and 0 <= value <= 1  # type: ignore[operator]
 
 
+def _above_or_none(value: object) -> bool:
+    return value is None or above(0)(value)
+
+
 PENALTY = "in rows, e.g. 5"
 WHOLE = "give a whole number"
 SHARE = "give a share such as 0.2"
@@ -65,6 +69,9 @@ RANGES = {
     "scenario.min_interactions": Range(at_least(1, None), "1 or more, or null", WHOLE),
     "scenario.max_interactions": Range(at_least(1, None), "1 or more, or null", WHOLE),
     "evaluation.k": Range(at_least(1), "1 or more", "as in [1,3,5,10]", each=True),
+    "evaluation.pool_factors": Range(_above_or_none, "greater than 0, or null", "in rows, e.g. 80"),
+    "evaluation.pool_bias": Range(above(0), "greater than 0", "in rows, e.g. 2"),
+    "evaluation.pool_sweeps": Range(at_least(1), "1 or more", WHOLE),
     "strategy.inner_lr": Range(above(0), "greater than 0", "0.1 is a usual step"),
     "strategy.inner_steps": Range(at_least(0), "0 or more", "0 scores unadapted"),
     "strategy.outer_lr": Range(above(0), "greater than 0", "0.01 is a usual step"),

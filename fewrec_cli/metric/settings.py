@@ -25,6 +25,11 @@ class Evaluation:
             chooses it on the validation tasks.
         user_shrinkage: Residuals of 0 added to each user's offset (floors), >= 0; None chooses it
             on the validation tasks.
+        pool_factors: How far pooled supports (``scenario.pool``) may move the factors of a new item
+            from what its attributes say: λ of the ridge, in rows, > 0; None chooses it on the
+            validation tasks.
+        pool_bias: The same of its bias.
+        pool_sweeps: How often tasks and new items are fitted in turn, >= 1.
         save_predictions: Whether every candidate's score goes into ``predictions.parquet``.
         deciles: Support sizes at which errors also go into ``deciles.parquet``, split by deciles
             of items and users: whole numbers >= 0 and ``all``; evaluated besides the curve.
@@ -39,6 +44,9 @@ class Evaluation:
     further: tuple[Further, ...]
     item_shrinkage: float | None
     user_shrinkage: float | None
+    pool_factors: float | None
+    pool_bias: float
+    pool_sweeps: int
     save_predictions: bool
     deciles: tuple[int | Literal["all"], ...]
 

@@ -109,6 +109,7 @@ class Scenario(ABC):
         curve: Support sizes of the shot curve in ascending order; None stands for all.
         candidates: What is ranked: ``query``, ``sampled:N`` or ``catalogue``.
         seed: Decides who is cold and what is drawn; not the seed of the run.
+        pool: Whether new items learn from the supports of all tasks of a draw together.
     """
 
     shots: int | None
@@ -117,6 +118,7 @@ class Scenario(ABC):
     curve: tuple[int | None, ...]
     candidates: str
     seed: int
+    pool: bool = False
 
     @property
     def query_word(self) -> str:

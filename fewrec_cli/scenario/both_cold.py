@@ -37,6 +37,7 @@ class BothCold(Scenario):
         curve: Support sizes of the shot curve.
         validation: Further share of users and of items held out for validation tasks, or None.
         short_history: What happens to users below ``min_interactions``.
+        pool: Whether new items also learn from the supports of all tasks of a draw.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -61,7 +62,9 @@ class BothCold(Scenario):
         curve: Sequence[int | Literal["all"]],
         validation: float | None,
         short_history: Literal["drop", "error"],
+        pool: bool,
     ) -> None:
+        self.pool = pool
         self.rules = TaskRules(
             seed=seed,
             shots=shots,

@@ -35,6 +35,7 @@ class ItemCold(Scenario):
         validation: Further share of items held out for validation tasks, or None.
         short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's rows on warm items.
+        pool: Whether new items also learn from the supports of all tasks of a draw.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -58,6 +59,7 @@ class ItemCold(Scenario):
         validation: float | None,
         short_history: Literal["drop", "error"],
         history: bool,
+        pool: bool,
     ) -> None:
         self.rules = TaskRules(
             seed=seed,
@@ -82,6 +84,7 @@ class ItemCold(Scenario):
             seed=seed,
         )
         self.history = history
+        self.pool = pool
         raise_faults([*self.choice.faults(), *self.rules.faults()])
         adopt(self, self.rules)
 

@@ -53,6 +53,7 @@ class MeLU(Scenario):
             held out for validation tasks that resemble those of ``state``, or None.
         short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's warm ratings (``item_cold``).
+        pool: Whether new items also learn from the supports of all tasks of a draw.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -79,11 +80,13 @@ class MeLU(Scenario):
         validation: float | None,
         short_history: Literal["drop", "error"],
         history: bool,
+        pool: bool,
     ) -> None:
         self.state = state
         self.train = train
         self.files = files
         self.history = history
+        self.pool = pool
         self.rules = TaskRules(
             seed=seed,
             shots=shots,

@@ -54,6 +54,7 @@ class MetaHIN(Scenario):
             meta-training for validation tasks that resemble those of ``state``, or None.
         short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's ratings in meta-training.
+        pool: Whether new items also learn from the supports of all tasks of a draw.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -81,11 +82,13 @@ class MetaHIN(Scenario):
         validation: float | None,
         short_history: Literal["drop", "error"],
         history: bool,
+        pool: bool,
     ) -> None:
         self.state = state
         self.train = train
         self.files = files
         self.history = history
+        self.pool = pool
         self.rules = TaskRules(
             seed=seed,
             shots=shots,

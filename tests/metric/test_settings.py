@@ -13,6 +13,9 @@ GIVEN = {
     "no_positive": "skip",
     "item_shrinkage": 10,
     "user_shrinkage": 0,
+    "pool_factors": None,
+    "pool_bias": 2,
+    "pool_sweeps": 6,
     "save_predictions": False,
     "deciles": [],
 }

@@ -94,6 +94,7 @@ COMMANDS = (
             ("--against", "what rows are compared with: floor, or a row's name (floor)"),
             ("--over", "words averaged over besides the seed: scenario.seed"),
             ("--spread", "what stands beside a mean: sd over draws, or interval (sd)"),
+            ("--deciles", "metrics by decile of items and users: mae,ndcg@5 (none)"),
             ("--title", "one line above the table (the data sets' names)"),
         ),
     ),

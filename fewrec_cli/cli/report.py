@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from fewrec_cli.cli import report_deciles
 from fewrec_cli.cli.commands import BY_NAME
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.core.errors import ConfigError, RunFolderError
@@ -35,6 +36,7 @@ EXAMPLES = {
     "--against": "floor",
     "--over": "scenario.seed",
     "--spread": "interval",
+    "--deciles": "mae,ndcg@5",
     "--title": "'MovieLens 100K'",
 }
 
@@ -53,6 +55,8 @@ class Wanted:
         over: Words averaged over.
         spread: What stands beside a mean.
         title: One line above the table; None for the data sets' names.
+        deciles: Metrics that are split by decile; None for none. Printed, they take the table's
+            place; in files they stand beside it.
     """
 
     folders: tuple[Path, ...]
@@ -64,6 +68,7 @@ class Wanted:
     over: tuple[str, ...] = ()
     spread: Spread = "sd"
     title: str | None = None
+    deciles: tuple[str, ...] | None = None
 
 
 def report(words: Sequence[str]) -> int:
@@ -71,9 +76,14 @@ def report(words: Sequence[str]) -> int:
     wanted = read(words)
     from fewrec_cli.report.write import text, write
 
+    if wanted.deciles is not None and wanted.out is None:
+        report_deciles.show(wanted)
+        return 0
     table = _table(wanted)
     if wanted.out is not None:
-        for file in write(table, wanted.out, wanted.formats or FORMATS, wanted.spread):
+        formats = wanted.formats or FORMATS
+        split = report_deciles.write_beside(wanted, wanted.out, formats)
+        for file in (*write(table, wanted.out, formats, wanted.spread), *split):
             sys.stderr.write(f"{file}\n")
         sys.stdout.write(f"{wanted.out}\n")
     elif not wanted.formats and sys.stdout.isatty():
@@ -143,6 +153,7 @@ def read(words: Sequence[str]) -> Wanted:
         over=_several(given, "--over") or (),
         spread=spread,
         title=given.get("--title"),
+        deciles=_several(given, "--deciles"),
     )
 
 

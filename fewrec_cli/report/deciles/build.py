@@ -82,11 +82,12 @@ def _sizes(splits: Splits, shots: Sequence[Shots] | None) -> tuple[Shots, ...]:
     for folder, split in splits.items():
         missing = [str(size) for size in wanted if size not in split.sizes]
         if missing or not wanted:
+            told = ",".join(map(str, wanted)) or "5,all"
             has = ", ".join(map(str, sorted(split.sizes, key=_place)))
             raise ConfigError(
                 f"{folder} is split by deciles at {has} shots, "
                 f"not at {', '.join(missing) or 'those of the other runs'}",
-                f"write fewrec evaluate run={folder} evaluation.deciles=[5,all]",
+                f"write fewrec evaluate run={folder} evaluation.deciles=[{told}]",
             )
     return wanted
 

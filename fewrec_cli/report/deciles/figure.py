@@ -50,7 +50,7 @@ def pictures(table: DecileTable) -> tuple[Picture, ...]:
         heading = (
             f"{table.title}: {where}, {shots} shots" if table.title else f"{where}, {shots} shots"
         )
-        found.append(picture(own, re.sub(r"[^a-zA-Z0-9-]+", "-", name), heading))
+        found.append(picture(own, re.sub(r"[^a-zA-Z0-9-]+", "-", name).strip("-"), heading))
     return tuple(found)
 
 

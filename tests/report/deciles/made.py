@@ -15,6 +15,7 @@ ROWS = {
     "random": "floor",
 }
 USERS, DRAWS, QUERY = 30, 2, 5
+SCENARIO = "scenario:\n  _target_: fewrec_cli.scenario.user_cold.UserCold\n  shots: 2\n"
 FLOOR = "offset"
 """The floor with the best mean over all tasks."""
 
@@ -105,7 +106,7 @@ def _write_rest(folder: Path, rows: list[Mapping[str, object]], episodes: str, s
     (folder / "manifest.json").write_text(json.dumps(manifest))
     metrics = {"signature": manifest["signature"], "rows": rows, "comparisons": []}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "config.yaml").write_text(f"seed: {seed}\nscenario:\n  shots: 2\n")
+    (folder / "config.yaml").write_text(f"seed: {seed}\n{SCENARIO}")
 
 
 def by_hand(

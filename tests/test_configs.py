@@ -12,6 +12,10 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import fewrec_cli
+from fewrec_cli.cli.resolve import config_hash
+from fewrec_cli.cli.table.read import read_spec
+from fewrec_cli.cli.table.smoke import WORDS, generated
+from fewrec_cli.cli.table.words import over
 from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.strategy.words import ASIDE
@@ -245,17 +249,42 @@ def own_data(experiment: str) -> bool:
     return not OF_ONE_DATA_SET.isdisjoint(chosen)
 
 
-@pytest.mark.parametrize("option", [name for name in names("experiment") if not own_data(name)])
+EXPERIMENTS = [name for name in names("experiment") if not name.startswith("table-")]
+TABLES = [name for name in names("experiment") if name.startswith("table-")]
+
+
+@pytest.mark.parametrize("option", [name for name in EXPERIMENTS if not own_data(name)])
 def test_experiment_runs_on_generated_data(option: str, tmp_path: Path) -> None:
     run((f"experiment={option}", "data=synthetic", *SHRUNK_DATA), tmp_path)
     check(tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("option", [name for name in names("experiment") if own_data(name)])
+@pytest.mark.parametrize("option", [name for name in EXPERIMENTS if own_data(name)])
 def test_experiment_runs_on_its_own_data(option: str, tmp_path: Path, real_data: Path) -> None:
     run((f"experiment={option}", f"data.root='{real_data}'"), tmp_path)
     check(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", TABLES)
+def test_a_table_s_experiment_is_its_first_row(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On data generated in the layouts of the real: ``fewrec train experiment=table-...``."""
+    spec = read_spec(option, CONFIGS / "experiment" / f"{option}.yaml")
+    for name, value in generated(tmp_path / "data").items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "run").mkdir()
+    cfg = composed(f"experiment={option}", *WORDS, *spec.smoke)
+    alone = composed(*over(spec.words, [group for group, _ in ALL], WORDS, spec.smoke))
+    assert config_hash(cfg) == config_hash(alone)
+    from fewrec_cli.experiment.pipeline import train
+
+    with Reporter(quiet=True) as reporter:
+        assert train(cfg, tmp_path / "run", reporter) is not None
+    check(tmp_path / "run")
+    assert "table" not in OmegaConf.load(tmp_path / "run" / "config.yaml")
 
 
 def command_runs() -> Iterator[Any]:

@@ -101,7 +101,8 @@ def test_a_table_is_run_once_and_written_in_every_format(folder: Path, table_fil
 
 @pytest.mark.slow
 def test_a_run_that_fails_is_told_and_the_others_go_on(folder: Path, table_file: Write) -> None:
-    table_file(**{"table.rows.ridge.words": ["data=table", "data.interactions=nowhere.csv"]})
+    nowhere = ["data=table", "data.interactions=nowhere.csv"]
+    table_file(**{"table.rows.ridge.words": nowhere, "table.rows.ridge.more": {}})
     done = fewrec([*SMALL, "--states", "new users"], folder)
     assert done.returncode == 1
     told = done.stderr.splitlines()
@@ -125,7 +126,7 @@ def test_a_report_without_a_finished_run_says_so(folder: Path, table_file: Write
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_has_finished(folder: Path, table_file: Write) -> None:
-    table_file(**{"trainer.max_steps": 2, "table.rows.ridge.words": ENDLESS})
+    table_file(**{"table.rows.ridge.words": ENDLESS})
     process = subprocess.Popen(
         [sys.executable, "-m", "fewrec_cli", *SMALL, "--jobs", "1"],
         cwd=folder,

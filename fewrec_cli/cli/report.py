@@ -16,6 +16,7 @@ from fewrec_cli.report.formats import FORMATS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fewrec_cli.report.deciles.model import DecileTable
     from fewrec_cli.report.layout import Grid
     from fewrec_cli.report.model import Shots, Table
 
@@ -76,13 +77,14 @@ def report(words: Sequence[str]) -> int:
     wanted = read(words)
     from fewrec_cli.report.write import text, write
 
-    if wanted.deciles is not None and wanted.out is None:
-        report_deciles.show(wanted)
+    deciles = _deciles(wanted)
+    if deciles is not None and wanted.out is None:
+        sys.stdout.write(report_deciles.printed(deciles, wanted.formats))
         return 0
     table = _table(wanted)
     if wanted.out is not None:
         formats = wanted.formats or FORMATS
-        split = report_deciles.write_beside(wanted, wanted.out, formats)
+        split = report_deciles.files(deciles, wanted.out, formats)
         for file in (*write(table, wanted.out, formats, wanted.spread), *split):
             sys.stderr.write(f"{file}\n")
         sys.stdout.write(f"{wanted.out}\n")
@@ -92,6 +94,18 @@ def report(words: Sequence[str]) -> int:
         for word in wanted.formats or ("md",):
             sys.stdout.write(text(table, word, wanted.spread))
     return 0
+
+
+def _deciles(wanted: Wanted) -> "DecileTable | None":
+    if wanted.deciles is None:
+        return None
+    return report_deciles.split(
+        wanted.folders,
+        metrics=wanted.deciles,
+        shots=wanted.shots,
+        over=wanted.over,
+        title=wanted.title,
+    )
 
 
 def _table(wanted: Wanted) -> "Table":

@@ -166,7 +166,7 @@ def finish(
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in reporter.seconds.items())
     reporter.say(f"seconds: {spent}")
     told = sentences(versus, headline)
-    if not any(chosen.steps.values()):
+    if not any(chosen.steps.values()) and not world.strategy.runs:
         told = ("Nothing was trained: the kept weights are the starting ones.", *told)
     return RunResult(folder, signature, headline, rows, told)
 

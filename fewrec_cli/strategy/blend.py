@@ -16,7 +16,7 @@ from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
 from fewrec_cli.strategy.base import Batch, Feed, Member, Outer, Strategy
-from fewrec_cli.strategy.blend_mixer import Mixer
+from fewrec_cli.strategy.blend_mixer import Heard, Mixer
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Blend(Strategy):
         augment: Empty, likewise.
         augment_weight: Likewise.
         runs: Folders of finished runs on the same data and scenario.
-        l2: Penalty on what differs from equal trust, in query rows, >= 0.
+        penalties: Penalties tried on what differs from equal trust, in query rows, >= 0.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Blend(Strategy):
         augment: Mapping[str, Augment],
         augment_weight: float,
         runs: list[str],
-        l2: float,
+        penalties: list[float],
     ) -> None:
         super().__init__(
             adapter=adapter,
@@ -84,7 +84,7 @@ class Blend(Strategy):
             feed=Feed("tasks", 1),
         )
         self._runs = tuple(runs)
-        self.l2 = l2
+        self.penalties = tuple(penalties)
 
     @property
     def phases(self) -> Sequence[Strategy]:
@@ -109,7 +109,7 @@ class Blend(Strategy):
             )
         levels = torch.from_numpy(dataset.scale.levels).float()
         standard = (levels - backbone.rating_mean) / backbone.rating_sd
-        self.mixer = Mixer(len(self._runs), standard, self.l2)
+        self.mixer = Mixer(len(self._runs), standard, self.penalties)
 
     def join(self, members: Sequence[Member]) -> None:
         """Take the runs' trained models."""
@@ -137,16 +137,15 @@ class Blend(Strategy):
 
     def calibrate(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> None:
         """Fit the mixer to the query rows of tasks that no run was trained on."""
-        heard = []
+        told = []
         with torch.no_grad():
             for one in tasks:
                 adapted = self.adapt(backbone, one.user, one.support, seed=one.seed, training=False)
-                told = adapted.each(one.user, one.query.item)
-                heard.append((told, adapted.size, one.query.rating, one.query.weight))
+                told.append((one, adapted.size, adapted.each(one.user, one.query.item)))
         self.mixer.fit(
             lambda: [
-                (self.mixer.said(told, size), rating, weight)
-                for told, size, rating, weight in heard
+                Heard(one.user, self.mixer.said(each, size), one.query.rating, one.query.weight)
+                for one, size, each in told
             ]
         )
 

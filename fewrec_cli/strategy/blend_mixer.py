@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewrec_cli.engine.base import HUBER_BETA, Prediction
+from fewrec_cli.engine.base import Prediction, pointwise_loss
 
 LEAST = 1e-4
 """No level is held for less likely than this by one model: another must be able to raise it."""
 ITERATIONS = 200
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,33 @@ class Said:
     size: Tensor
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What models say of tasks, and what was rated.
+
+    Attributes:
+        user: The user of each task, ``(tasks,)``.
+        said: Of the query rows.
+        rating: Standard units, ``(tasks, n)``.
+        weight: 0 where a row is padding, ``(tasks, n)``.
+    """
+
+    user: Tensor
+    said: Said
+    rating: Tensor
+    weight: Tensor
+
+    def double(self) -> "Heard":
+        """Return the same in float64."""
+        said = Said(self.said.score.double(), self.said.levels.double(), self.said.size.double())
+        return Heard(self.user, said, self.rating.double(), self.weight.double())
+
+    def of(self, tasks: Tensor) -> "Heard":
+        """Return some tasks, by a mask ``(tasks,)``."""
+        said = Said(self.said.score[tasks], self.said.levels[tasks], self.said.size[tasks])
+        return Heard(self.user[tasks], said, self.rating[tasks], self.weight[tasks])
+
+
 class Mixer(nn.Module):
     """log p(level) = Σ v_m log p_m(level) + how often it is given; score = c + Σ w_m s_m.
 
@@ -39,7 +67,7 @@ class Mixer(nn.Module):
     Args:
         models: How many, M.
         level: Rating levels, standard units, ``(levels,)``.
-        l2: Penalty on what differs from trust in equal parts, in query rows.
+        penalties: Penalties tried on what differs from equal trust, in query rows.
 
     Source:
         Logarithmic opinion pool with fitted weights: Genest and Zidek, "Combining Probability
@@ -50,9 +78,9 @@ class Mixer(nn.Module):
     width: Tensor
     centre: Tensor
 
-    def __init__(self, models: int, level: Tensor, l2: float) -> None:
+    def __init__(self, models: int, level: Tensor, penalties: Sequence[float]) -> None:
         super().__init__()
-        self.l2 = l2
+        self.penalties = tuple(penalties)
         self.register_buffer("level", level)
         self.register_buffer("width", torch.ones(models))
         self.register_buffer("centre", torch.tensor([0.0, 1.0]))  # mean and sd of log(1 + rows)
@@ -90,64 +118,82 @@ class Mixer(nn.Module):
         z = (size.log1p() - self.centre[0]) / self.centre[1]
         return 1.0 / len(learned) + learned[:, 0] + z[:, None, None] * learned[:, 1]
 
-    def fit(self, heard: Callable[[], Sequence[tuple[Said, Tensor, Tensor]]]) -> None:
+    def fit(self, heard: Callable[[], Sequence[Heard]]) -> float:
         """Fit trust and pull to what was rated, in place.
 
+        The penalty is the one with the least loss on tasks left out, in folds over users.
+
         Args:
-            heard: Gives what the models say of each batch of tasks, the ratings (standard units,
-                ``(tasks, n)``) and the rows' weights; called again once the widths are known.
+            heard: Gives what the models say of batches of tasks; called again once the widths
+                are known.
+
+        Returns:
+            The penalty.
         """
         self._measure(heard())
-        told = [(_double(said), rating.double(), weight) for said, rating, weight in heard()]
+        told = [one.double() for one in heard()]
         self.double()
-        self._descend([self.trust, self.popularity], lambda: self._surprise(told))
-        self._descend([self.pull, self.offset], lambda: self._error(told))
+        users = torch.unique(torch.cat([one.user for one in told]))
+        folds = min(FOLDS, len(users))
+        tried = dict.fromkeys(self.penalties, 0.0)
+        for fold in range(folds if len(tried) > 1 and folds > 1 else 0):
+            out = users[fold::folds]
+            kept = [one.of(~torch.isin(one.user, out)) for one in told]
+            left = [one.of(torch.isin(one.user, out)) for one in told]
+            for l2 in tried:
+                self._descend(kept, l2)
+                with torch.no_grad():
+                    tried[l2] += float(self._surprise(left) + self._error(left))
+        best = min(tried, key=lambda l2: (tried[l2], -l2))
+        self._descend(told, best)
         self.float()
+        return best
 
     @torch.no_grad()
-    def _measure(self, told: Sequence[tuple[Said, Tensor, Tensor]]) -> None:
+    def _measure(self, told: Sequence[Heard]) -> None:
         """Set every model's error width, and the middle of the support sizes."""
-        away = torch.cat(
-            [(said.score - rating[..., None])[weight > 0] for said, rating, weight in told]
-        )
+        away = torch.cat([(one.said.score - one.rating[..., None])[one.weight > 0] for one in told])
         self.width.copy_(away.square().mean(0).sqrt().clamp(min=1e-3))
-        rows = torch.cat([said.size for said, _, _ in told]).log1p()
+        rows = torch.cat([one.said.size for one in told]).log1p()
         spread = rows.std(correction=0)
         self.centre.copy_(torch.stack([rows.mean(), spread if spread > 0 else spread + 1]))
 
-    def _descend(self, learned: list[nn.Parameter], loss: Callable[[], Tensor]) -> None:
-        optimizer = torch.optim.LBFGS(
-            learned, max_iter=ITERATIONS, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
-        )
+    def _descend(self, told: Sequence[Heard], l2: float) -> None:
+        """Fit anew to some tasks, from equal trust."""
+        with torch.no_grad():
+            for one in self.parameters():
+                one.zero_()
+        _minimise([self.trust, self.popularity], lambda: self._surprise(told), l2)
+        _minimise([self.pull, self.offset], lambda: self._error(told), l2)
 
-        def closure() -> float:
-            optimizer.zero_grad()
-            with torch.enable_grad():
-                found = loss() + self.l2 * sum(
-                    (one.square().sum() for one in learned), torch.zeros(())
-                )
-                found.backward()  # type: ignore[no-untyped-call]
-            return float(found)
-
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-
-    def _surprise(self, told: Sequence[tuple[Said, Tensor, Tensor]]) -> Tensor:
+    def _surprise(self, told: Sequence[Heard]) -> Tensor:
+        """Sum of -log p of the rated levels."""
         total = torch.zeros((), dtype=torch.float64)
-        for said, rating, weight in told:
-            nearest = (self.level - rating[..., None]).abs().argmin(-1)
-            log = functional.log_softmax(self._logits(said), -1)
-            total = total - (log.gather(-1, nearest[..., None])[..., 0] * weight).sum()
+        for one in told:
+            nearest = (self.level - one.rating[..., None]).abs().argmin(-1, keepdim=True)
+            log = functional.log_softmax(self._logits(one.said), -1)
+            total = total - (log.gather(-1, nearest)[..., 0] * one.weight).sum()
         return total
 
-    def _error(self, told: Sequence[tuple[Said, Tensor, Tensor]]) -> Tensor:
+    def _error(self, told: Sequence[Heard]) -> Tensor:
+        """Sum of the nearly absolute errors of the scores."""
         total = torch.zeros((), dtype=torch.float64)
-        for said, rating, weight in told:
-            away = functional.smooth_l1_loss(
-                self._score(said), rating, beta=HUBER_BETA, reduction="none"
-            )
-            total = total + (away * weight).sum()
+        for one in told:
+            away = pointwise_loss(self._score(one.said), one.rating, "huber")
+            total = total + (away * one.weight).sum()
         return total
 
 
-def _double(said: Said) -> Said:
-    return Said(said.score.double(), said.levels.double(), said.size.double())
+def _minimise(learned: list[nn.Parameter], loss: Callable[[], Tensor], l2: float) -> None:
+    optimizer = torch.optim.LBFGS(
+        learned, max_iter=ITERATIONS, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            found = loss() + l2 * sum((one.square().sum() for one in learned), torch.zeros(()))
+            found.backward()  # type: ignore[no-untyped-call]
+        return found.item()
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]

@@ -187,13 +187,14 @@ def _composed(
             cfg = compose_words(full, words)
     except REFUSALS:
         try:
-            check_line(full)
+            full, _ = check_line(full)  # adds ++ where a word adds a key that something reads
         except Faults as found:
             return None, found.faults
         except FewrecError as fault:
             return None, [fault]
-        raise
-    return without_hydra(cfg), faults_of(cfg, words, library)
+        with composing(full):
+            cfg = compose_words(full, full.words)
+    return without_hydra(cfg), faults_of(cfg, full.words, library)
 
 
 def _with(cfg: DictConfig, words: Sequence[str]) -> DictConfig:

@@ -187,7 +187,7 @@ def shortfalls(evaluator: Evaluator, drawn: Drawn, cells: Sequence[Cell]) -> lis
         )
     for name, column in cells[0].figures.columns.items():
         defined = int((~np.isnan(column)).sum())
-        if name in SPARSE and defined < tasks / 2:
+        if name in SPARSE and defined < tasks / 2 and cells[0].figures.alone is None:
             said.append(f"{name} is defined for {defined:,} of {tasks:,} tasks of draw 0 only")
     return said
 

@@ -38,31 +38,25 @@ class Alone:
 
 
 def auc_of_users(alone: Alone, user: IntArray) -> FloatArray:
-    """Return of each task the AUC over all tasks of its user, ``(tasks,)``.
+    """Return the AUC over all tasks of each user, at the user's first task, ``(tasks,)``.
 
-    NaN for users whose tasks are all positive or all negative.
+    NaN at the other tasks, so that a mean over tasks is the mean over users; and at users whose
+    tasks are all positive or all negative.
 
     Args:
         alone: The tasks.
         user: Whose they are, ``(tasks,)``.
     """
-    users, place = np.unique(user, return_inverse=True)
+    users, first, place = np.unique(user, return_index=True, return_inverse=True)
     order = np.argsort(place, kind="stable")
     ends = np.searchsorted(place[order], np.arange(len(users) + 1))
-    found = np.full(len(users), np.nan)
+    found = np.full(len(user), np.nan)
     for one in range(len(users)):
         mine = order[ends[one] : ends[one + 1]]
         score, liked = alone.score[mine], alone.relevant[mine]
         area = auc(score[liked], score[~liked])
-        found[one] = np.nan if area is None else area
-    return found[place]
-
-
-def mean_over_users(column: FloatArray, user: IntArray) -> float | None:
-    """Return the mean over users of a column in which all tasks of a user are equal, or None."""
-    _, first = np.unique(user, return_index=True)
-    defined = column[first][~np.isnan(column[first])]
-    return float(defined.mean()) if defined.size else None
+        found[first[one]] = np.nan if area is None else area
+    return found
 
 
 @dataclass(frozen=True)

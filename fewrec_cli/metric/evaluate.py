@@ -8,9 +8,15 @@ import numpy as np
 from fewrec_cli.core.errors import ShapeError
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.metric import rating
-from fewrec_cli.metric.alone import Alone, auc_of_users, mean_over_users
+from fewrec_cli.metric.alone import Alone, auc_of_users
 from fewrec_cli.metric.auc import auc, auc_user
-from fewrec_cli.metric.base import NoPositive, RankedLists, RatedQueries, check_finite
+from fewrec_cli.metric.base import (
+    NoPositive,
+    RankedLists,
+    RatedQueries,
+    check_finite,
+    mean_defined,
+)
 from fewrec_cli.metric.further import FURTHER, Further
 from fewrec_cli.metric.lists import Catalogue, coverage, list_columns
 from fewrec_cli.metric.order import rank
@@ -68,7 +74,7 @@ class PerTask:
         figures: The draw's figure by metric in the order shown, None where undefined.
         shorter: Number of tasks whose list is shorter than k, by k; only k where there are any.
         alone: The tasks' candidates where each has one, else None: metrics at k are then undefined,
-            and each task holds the ``auc_user`` of its user's tasks together.
+            and a user's first task holds the ``auc_user`` of all the user's tasks together.
     """
 
     columns: Mapping[str, FloatArray]
@@ -170,7 +176,7 @@ def gather(blocks: Sequence[Block], user: IntArray | None = None) -> PerTask:
         alone = Alone.joined(parts)
         owner = np.arange(len(n_query)) if user is None else user
         columns["auc_user"] = auc_of_users(alone, owner)
-        figures["auc_user"] = mean_over_users(columns["auc_user"], owner)
+        figures["auc_user"] = mean_defined(columns["auc_user"])
         return PerTask(columns, figures, {}, alone)
     length = np.concatenate([block.length for block in blocks])
     shorter = {cut: int(np.count_nonzero(length < cut)) for cut in first.k}

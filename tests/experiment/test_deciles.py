@@ -12,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment.deciles import DecileErrors
 from fewrec_cli.experiment.world import World, build
+from fewrec_cli.report.deciles.build import build as build_table
+from fewrec_cli.report.group import Entry
+from fewrec_cli.report.run import read_run
 from fewrec_cli.scenario import candidates
 from tests.experiment.conftest import Call
 from tests.experiment.test_evaluate import cells_of, made
@@ -130,6 +133,21 @@ def test_known_users_bring_their_training_rows() -> None:
     cells_of(world, evaluator)
     columns = evaluator.deciles.columns()
     assert set(columns["item"]) == {0}  # all query items are new
+
+
+@pytest.mark.parametrize("metric", ["mae", "ndcg@5"])
+def test_all_deciles_together_say_what_the_run_says(split_run: Path, metric: str) -> None:
+    versus = json.loads((split_run / "metrics.json").read_text())["comparisons"]
+    (told,) = [one for one in versus if (one["metric"], one["shots"]) == (metric, 2)]
+    run = Entry("maml", (read_run(split_run),), "user_cold")
+    table = build_table([run], title="", metrics=[metric], shots=[2])
+    assert {one.side for one in table.sections} >= {"activity", "mainstream"}
+    for section in table.sections:
+        whole = section.rows[0].cells[-1]
+        assert section.against == told["floor"]
+        assert whole.users == told["users"]
+        assert whole.difference == pytest.approx(told["difference"], abs=1e-6)
+        assert whole.p == pytest.approx(told["p"], rel=1e-3)
 
 
 def test_nothing_is_split_unless_asked_for(finished: Path) -> None:

@@ -89,7 +89,7 @@ def report(words: Sequence[str]) -> int:
             sys.stderr.write(f"{file}\n")
         sys.stdout.write(f"{wanted.out}\n")
     elif not wanted.formats and sys.stdout.isatty():
-        _show(table, wanted.spread)
+        show_table(table, wanted.spread)
     else:
         for word in wanted.formats or ("md",):
             sys.stdout.write(text(table, word, wanted.spread))
@@ -220,7 +220,7 @@ def _one_of(names: Sequence[str]) -> str:
     return f"one of: {', '.join(names)}"
 
 
-def _show(table: "Table", spread: Spread) -> None:
+def show_table(table: "Table", spread: Spread) -> None:
     """Print the table boxed, the columns that fit; what is left out is said."""
     from rich.console import Console
 

@@ -38,15 +38,16 @@ def table(words: Sequence[str]) -> int:
     if asked.smoke and not asked.report:
         shutil.rmtree(SMOKE_HOME, ignore_errors=True)  # every run anew, or nothing would be tried
     plans = [_plan(spec, library, asked) for spec in specs]
-    _tell(plans, asked)
+    parts = [_part(plan, asked) for plan in plans]
+    _tell(parts, asked)
     if asked.plan:
-        for plan in plans:
+        for plan in parts:
             _say([shlex.join(["fewrec", "train", *run.words]) for run in plan.runs])
         return 0
     environment = smoke.generated(SMOKE_HOME / SMOKE_DATA) if asked.smoke else {}
     failed = 0
-    for plan in plans:
-        failed += 0 if asked.report else _run(plan, asked, environment)
+    for plan, part in zip(plans, parts, strict=True):
+        failed += 0 if asked.report else _run(part, asked, environment)
         outcome = write_table(plan, _reduced(asked))
         _show(plan, outcome, quiet=asked.smoke)
     return 1 if failed else 0
@@ -93,13 +94,18 @@ def _plan(spec: Spec, library: Catalogue, asked: Asked) -> Plan:
     home = SMOKE_HOME if asked.smoke else HOME
     folder = home / "_".join([spec.name, *map(_in_a_name, asked.words)])
     plan = plan_of(spec, library, folder, words=(*words, *asked.words), config_dir=asked.config_dir)
-    plan = plan.only(asked.rows, asked.states)
-    if not plan.runs:
+    return smoke.cover(plan) if asked.smoke else plan
+
+
+def _part(plan: Plan, asked: Asked) -> Plan:
+    """What the user asked for of a table."""
+    part = plan.only(asked.rows, asked.states)
+    if not part.runs:
         raise ConfigError(
-            f"table {spec.name} has no run of these rows in these states",
+            f"table {plan.spec.name} has no run of these rows in these states",
             "see its runs with --plan",
         )
-    return smoke.cover(plan) if asked.smoke else plan
+    return part
 
 
 def _in_a_name(word: str) -> str:
@@ -151,7 +157,14 @@ def _run(plan: Plan, asked: Asked, environment: dict[str, str]) -> int:
 
 def _show(plan: Plan, outcome: Outcome, *, quiet: bool) -> None:
     """Print the table, its failed checks unless ``quiet``, and last its folder."""
-    _say([outcome.shown.rstrip(), ""])
+    if sys.stdout.isatty():
+        from fewrec_cli.cli.report import show_table
+
+        show_table(outcome.table, "sd")
+    else:
+        from fewrec_cli.report.write import text
+
+        _say([text(outcome.table, "md").rstrip(), ""])
     for told in () if quiet else outcome.failed:
         _note(f"FAIL: {told}")
     _say([str(plan.folder.absolute())])

@@ -20,12 +20,12 @@ class Outcome:
     """What was written.
 
     Attributes:
-        shown: The table as Markdown, for the terminal.
+        table: The same as a value.
         missing: Rows without all of their runs, each with how many there are of how many.
         failed: Checks against a paper that did not pass.
     """
 
-    shown: str
+    table: "Table"
     missing: tuple[str, ...]
     failed: tuple[str, ...]
 
@@ -44,7 +44,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
     from fewrec_cli.report.build import build
     from fewrec_cli.report.group import Entry
     from fewrec_cli.report.run import read_run
-    from fewrec_cli.report.write import text, write
+    from fewrec_cli.report.write import write
 
     spec, groups = plan.spec, _by_row_and_cell(plan.runs)
     missing = _missing(groups)
@@ -59,6 +59,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
             f"run them: fewrec table {spec.name}",
         )
     there = {(entry.state, entry.track) for entry in entries}
+    ours = {(entry.name, entry.state, entry.track) for entry in entries}
     tracks = [f"{name}: {track.text}." for name, track in spec.tracks.items() if track.text.strip()]
     absent = [f"Missing: {', '.join(missing)}."] if missing else []
     table = build(
@@ -67,7 +68,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         metrics=spec.metrics,
         shots=spec.shots,
         published=[one for one in spec.published if (one.state, one.track) in there],
-        checks=[one for one in spec.checks if (one.state, one.track) in there],
+        checks=[one for one in spec.checks if (one.row, one.state, one.track) in ours],
         notes=(*tracks, *spec.notes, *notes, *absent),
         selection=" ".join(spec.chosen),
         states=tuple(spec.states),
@@ -87,7 +88,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
 def _write_deciles(entries: "Sequence[Entry]", spec: Spec, folder: Path) -> str:
     """Write the same runs split by decile, at every size that they were split at."""
     from fewrec_cli.report.deciles.build import build
-    from fewrec_cli.report.deciles.write import text, write
+    from fewrec_cli.report.deciles.write import write
 
     table = build(entries, title=f"{spec.title}: by decile", metrics=spec.deciles, shots=None)
     write(table, folder)

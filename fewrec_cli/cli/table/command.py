@@ -164,7 +164,8 @@ def _show(plan: Plan, outcome: Outcome, *, quiet: bool) -> None:
     else:
         from fewrec_cli.report.write import text
 
-        _say([text(outcome.table, "md").rstrip(), ""])
+        _say([text(outcome.table, "md").rstrip()])
+    _say([outcome.further, ""] if outcome.further else [""])
     for told in () if quiet else outcome.failed:
         _note(f"FAIL: {told}")
     _say([str(plan.folder.absolute())])

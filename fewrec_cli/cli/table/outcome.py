@@ -11,6 +11,7 @@ from fewrec_cli.core.errors import RunFolderError
 
 if TYPE_CHECKING:
     from fewrec_cli.report.group import Entry
+    from fewrec_cli.report.model import Table
 
 FILE = "table.json"
 
@@ -20,12 +21,14 @@ class Outcome:
     """What was written.
 
     Attributes:
-        table: The same as a value.
+        table: The table as a value.
+        further: Tables beside it, as Markdown.
         missing: Rows without all of their runs, each with how many there are of how many.
         failed: Checks against a paper that did not pass.
     """
 
     table: "Table"
+    further: str
     missing: tuple[str, ...]
     failed: tuple[str, ...]
 
@@ -82,13 +85,13 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         if not one.passed
     )
     split = _write_deciles(entries, spec, plan.folder) if spec.deciles else ""
-    return Outcome(text(table, "md") + split, missing, failed)
+    return Outcome(table, split, missing, failed)
 
 
 def _write_deciles(entries: "Sequence[Entry]", spec: Spec, folder: Path) -> str:
     """Write the same runs split by decile, at every size that they were split at."""
     from fewrec_cli.report.deciles.build import build
-    from fewrec_cli.report.deciles.write import write
+    from fewrec_cli.report.deciles.write import text, write
 
     table = build(entries, title=f"{spec.title}: by decile", metrics=spec.deciles, shots=None)
     write(table, folder)

@@ -1,0 +1,243 @@
+"""Every format says the same, escapes what it must, and is whole or absent."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from fewrec_cli.report.document import document
+from fewrec_cli.report.figure import pictures, themed
+from fewrec_cli.report.formats import FILES
+from fewrec_cli.report.html import html
+from fewrec_cli.report.latex import latex
+from fewrec_cli.report.markdown import markdown
+from fewrec_cli.report.model import (
+    Check,
+    Figure,
+    Parameters,
+    Section,
+    Shots,
+    Table,
+    TableRow,
+    Verdict,
+    Versus,
+)
+from fewrec_cli.report.write import text, write
+
+NASTY = "50% & maml_x (a=[1|2]) <b> *#"
+METRICS = ("mae", "ndcg@5", "coverage@5")
+
+
+def row(
+    name: str,
+    kind: str,
+    mae: float | None,
+    shots: Shots = 5,
+    *,
+    state: str = "user_cold",
+    best: Figure | None = None,
+) -> TableRow:
+    own = Figure(mae) if kind == "published" else Figure(mae, 0.01, 0.002, 0.5, 0.9)
+    figures = {"mae": best or own, "ndcg@5": Figure(0.9), "coverage@5": Figure(None)}
+    model = kind == "model"
+    return TableRow(
+        row=name,
+        kind=kind,  # type: ignore[arg-type]
+        state=state,
+        track="I",
+        shots=shots,
+        draws=0 if kind == "published" else 5,
+        tasks=0 if kind == "published" else 1234,
+        seeds=() if kind == "published" else (0, 1),
+        splits=1,
+        adapt_ms_per_task=0.25 if model else None,
+        parameters=Parameters(45_818, 17) if model else None,
+        metrics=figures,
+        source="Lee et al., KDD 2019, Table 2" if kind == "published" else "",
+        runs=("/home/someone/sweep/0-abc",) if model else (),
+    )
+
+
+def table() -> Table:
+    versus = Versus("item mean", -0.05, -0.06, -0.04, 1e-5, 3e-5, 1234)
+    best = Figure(0.7, 0.01, 0.002, 0.68, 0.72, versus, best=True)
+    rows = (
+        row(NASTY, "model", 0.7, best=best),
+        row("MeLU-5", "published", 0.7854),
+        row("item mean", "floor", 0.75),
+    )
+    curve = tuple(
+        row(name, kind, mae + shift, shots)
+        for name, kind, mae in ((NASTY, "model", 0.7), ("item mean", "floor", 0.75))
+        for shots, shift in ((0, 0.1), (5, 0.0), ("all", -0.1))
+    )
+    check = Check(NASTY, "MeLU-5", "user_cold", "I", "mae", 0.01)
+    sections = (
+        Section("user_cold", "I", 5, "data=x_y@1 | gain=linear"),
+        Section("item_cold", "I", 5, ""),
+    )
+    return Table(
+        "A <title> & more",
+        METRICS,
+        sections,
+        (*rows, row("MeLU-5", "published", 0.9275, state="item_cold")),
+        curve,
+        (Verdict(check, 0.7, 0.7854),),
+        "floor",
+        ("1 run is missing: 100% of item_cold.",),
+    )
+
+
+class Page(HTMLParser):
+    """Notes what a page opens, closes, and fetches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.bold: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+        self.fetched += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith("#")
+        ]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "strong" in self.open:
+            self.bold.append(data)
+
+
+def test_markdown_has_a_line_per_row_and_its_bars_escaped() -> None:
+    told = markdown(table())
+    lines = [line for line in told.splitlines() if line.startswith("|")]
+    cells = [len(re.split(r"(?<!\\)\|", line)) for line in lines]
+    starts = [n for n, line in enumerate(lines) if line.startswith("|  |")]
+    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+        assert len(set(cells[start:stop])) == 1
+    assert "| **0.700 ± 0.010** |" in told
+    assert "| MeLU-5 (published) | 0.7854 |" in told
+    assert "−0.050 [−0.060, −0.040], p 3e-05" in told
+    assert "mae ↓" in told and "ndcg@5 ↑" in told and "coverage@5 |" in told
+    assert "FAIL mae" in told and "| FAIL |" in told
+    assert "`data=x_y@1 | gain=linear`" in told
+    assert "MeLU-5: Lee et al., KDD 2019, Table 2" in told
+    assert "45,818" in told and "| 0.25 |" in told
+
+
+def test_latex_escapes_and_balances() -> None:
+    told = latex(table())
+    body = told.replace(r"\\", "").replace(r"\{", "").replace(r"\}", "")
+    assert body.count("{") == body.count("}")
+    for name in ("table", "tabular"):
+        begun = told.count(f"\\begin{{{name}}}")
+        assert begun == told.count(f"\\end{{{name}}}") > 0
+    assert r"50\% \& maml\_x (a=[1\textbar{}2]) \textless{}b\textgreater{} *\#" in told
+    assert r"\textbf{0.700 $\pm$ 0.010}" in told
+    assert told.isascii()
+    for line in told.splitlines()[1:]:
+        if " & " in line:
+            assert line.endswith(r"\\")
+    for part in re.findall(r"\\begin\{tabular\}\{(l r*|l[r]*)\}(.*?)\\end", told, re.DOTALL):
+        columns, lines = part
+        for line in (one for one in lines.splitlines() if one.endswith(r"\\")):
+            assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+
+
+def test_csv_has_a_line_per_row_and_metric() -> None:
+    lines = list(csv.DictReader(io.StringIO(text(table(), "csv"))))
+    assert len(lines) == 4 * len(METRICS)
+    first = lines[0]
+    assert (first["row"], first["metric"], first["best"]) == (NASTY, "mae", "1")
+    assert (float(first["difference"]), float(first["p_holm"])) == (-0.05, 3e-5)
+    assert (first["seeds"], first["trainable"], first["check"]) == ("0 1", "45818", "FAIL")
+    assert lines[3]["source"] == "Lee et al., KDD 2019, Table 2"
+    assert lines[2]["mean"] == ""
+
+
+def test_json_has_the_rows_of_a_run_and_more_and_no_machines_path() -> None:
+    told = json.loads(document(table()))
+    first = told["rows"][0]
+    assert {"row", "kind", "shots", "draws", "tasks", "adapt_ms_per_task", "metrics"} <= set(first)
+    assert (first["state"], first["track"]) == ("user_cold", "I")
+    assert first["metrics"]["mae"]["mean"] == 0.7
+    assert first["metrics"]["mae"]["best"] is True
+    assert first["versus"]["mae"]["against"] == "item mean"
+    assert first["parameters"] == {"trainable": 45818, "adapted": 17}
+    assert first["runs"] == ["sweep/0-abc"]
+    assert told["checks"][0]["verdict"] == "FAIL"
+    assert len(told["curve"]) == 6
+    assert "/home" not in document(table())
+
+
+def test_html_is_one_file_that_fetches_nothing() -> None:
+    drawn = pictures(table())
+    told = html(table(), drawn)
+    page = Page()
+    page.feed(told)
+    assert page.open == []
+    assert page.fetched == []
+    assert page.bold == ["0.700 ± 0.010"]
+    assert told.count("<svg") == len(drawn) == 2
+    assert "@import" not in told and "url(http" not in told
+    assert "<title>A &lt;title&gt; &amp; more</title>" in told
+    assert '<span class="FAIL">FAIL</span>' in told
+    assert "prefers-color-scheme: dark" in told and "@media print" in told
+    names = re.findall(r'\bid="([^"]+)"', told)
+    clips = [name for name in names if not name.startswith(("figure_", "axes_", "patch_", "text_"))]
+    assert clips
+
+
+def test_pictures_follow_the_pages_colours() -> None:
+    (curve, times) = pictures(table())
+    assert (curve.name, times.name) == ("shots-user-cold-i", "time-user-cold-i")
+    assert curve.png.startswith(b"\x89PNG")
+    assert "currentColor" in curve.svg and "var(--rule" in curve.svg
+    assert "#010203" not in curve.svg
+    assert "<metadata>" not in curve.svg
+    assert themed("<?xml?><!DOCTYPE svg><svg>x</svg>") == "<svg>x</svg>"
+
+
+def test_the_interval_may_stand_beside_the_mean() -> None:
+    told = markdown(table(), "interval")
+    assert "| **0.700 [0.680, 0.720]** |" in told
+
+
+def test_several_sizes_make_a_grid_per_metric() -> None:
+    from dataclasses import replace
+
+    told = markdown(replace(table(), rows=table().curve, sections=table().sections[:1]))
+    assert "|  | 0 | 5 | all |" in told
+    assert "mae ↓; 1,234 tasks, 5 draws, 2 seeds; mean ± sd over draws" in told
+
+
+def test_files_are_whole_or_absent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write(table(), folder / "out")
+    there = sorted(path.name for path in (folder / "out").iterdir())
+    assert there == sorted([*FILES.values(), "figures"])
+    assert all(path.is_file() for path in files)
+    assert "![shots-user-cold-i](figures/shots-user-cold-i.png)" in files[4].read_text()
+    before = {path: path.read_bytes() for path in files}
+
+    def broken(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fewrec_cli.report.write.html", broken)
+    with pytest.raises(KeyboardInterrupt):
+        write(table(), folder / "out")
+    assert {path: path.read_bytes() for path in files} == before
+    assert not list((folder / "out").rglob("*.part"))

@@ -76,6 +76,8 @@ def write_all(folder: Path) -> None:
     movielens_1m(folder / "ml-1m", ratings)
     movielens_100k(folder / "ml-100k", ratings)
     states(folder / "ml-1m-extra", ratings)
+    bookcrossing(folder / "BX-CSV-Dump", ratings)
+    anime(folder / "anime", ratings)
     metarec_folds(folder / "splits", ratings)
 
 
@@ -110,6 +112,39 @@ def movielens_100k(folder: Path, made: Generated) -> None:
     _lines(folder / "u.data", ["\t".join(map(str, row)) for row in rows])
     _lines(folder / "u.item", films)
     _lines(folder / "u.user", people)
+
+
+def bookcrossing(folder: Path, made: Generated) -> None:
+    """``;`` between quoted fields; twice the stars."""
+    ratings = [
+        f'"{user}";"B{film}";"{2 * stars}"'
+        for user, film, stars in zip(made.user, made.film, made.rating, strict=True)
+    ]
+    books = [
+        f'"B{number + 1}";"Film of {GENRES[made.genre[number]]}";"Author {number % 9}";'
+        f'"{made.year[number]}";"Publisher";"";"";""'
+        for number in range(FILMS)
+    ]
+    people = [f'"{number}";"town, usa";"{20 + number % 40}"' for number in range(1, USERS + 1)]
+    title = '"ISBN";"Book-Title";"Book-Author";"Year-Of-Publication";"Publisher"'
+    images = '"Image-URL-S";"Image-URL-M";"Image-URL-L"'
+    _lines(folder / "BX-Book-Ratings.csv", ['"User-ID";"ISBN";"Book-Rating"', *ratings])
+    _lines(folder / "BX-Books.csv", [f"{title};{images}", *books])
+    _lines(folder / "BX-Users.csv", ['"User-ID";"Location";"Age"', *people])
+
+
+def anime(folder: Path, made: Generated) -> None:
+    """Commas between fields; twice the stars."""
+    ratings = [
+        f"{user},{film},{2 * stars}"
+        for user, film, stars in zip(made.user, made.film, made.rating, strict=True)
+    ]
+    shows = [
+        f'{number + 1},Film {number + 1},"{GENRES[made.genre[number]]}, Kids",TV,12,7.5,100'
+        for number in range(FILMS)
+    ]
+    _lines(folder / "rating.csv", ["user_id,anime_id,rating", *ratings])
+    _lines(folder / "anime.csv", ["anime_id,name,genre,type,episodes,rating,members", *shows])
 
 
 def states(folder: Path, made: Generated) -> None:

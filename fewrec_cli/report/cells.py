@@ -32,7 +32,7 @@ def exact(value: float | None) -> str:
 
 
 def spread(figure: Figure, which: Literal["sd", "interval"]) -> str:
-    """Return a mean with its deviation over draws or its 95% interval.
+    """Return a mean with its deviation over draws (of one draw: over seeds) or its 95% interval.
 
     Example:
         >>> spread(Figure(0.78, 0.013, None, 0.75, 0.81), "interval")
@@ -42,7 +42,8 @@ def spread(figure: Figure, which: Literal["sd", "interval"]) -> str:
     if figure.mean is None:
         return mean
     if which == "sd":
-        return mean if figure.sd is None else f"{mean} ± {number(figure.sd)}"
+        sd = figure.sd if figure.sd is not None else figure.sd_seeds
+        return mean if sd is None else f"{mean} ± {number(sd)}"
     if figure.low is None or figure.high is None:
         return mean
     return f"{mean} [{number(figure.low)}, {number(figure.high)}]"

@@ -237,7 +237,8 @@ def _caption(rows: Sequence[TableRow], spread: Spread = "sd") -> str:
     told = [cells.shots(own[0].shots, "shot")] if len(sizes) == 1 else []
     told += [f"{own[0].tasks:,} tasks", cells.several(draws, "draw"), cells.several(seeds, "seed")]
     told += [cells.several(splits, "split")] if splits > 1 else []
-    beside = "± sd over draws" if spread == "sd" else "[95% interval over users and seeds]"
+    over = "seeds" if draws == splits == 1 < seeds else "draws"
+    beside = f"± sd over {over}" if spread == "sd" else "[95% interval over users and seeds]"
     return f"{', '.join(told)}; mean {beside}"
 
 

@@ -121,13 +121,10 @@ def _metrics(runs: Sequence[Run], wanted: Sequence[str] | None) -> tuple[str, ..
     for metric in wanted:
         if metric not in there:
             close = get_close_matches(metric, there, n=1)
-            hint = f"did you mean {close[0]}?   " if close else ""
-            raise ConfigError(f"no run has the metric {metric!r}", f"{hint}(there: {_few(there)})")
+            hint = f"did you mean {close[0]}?" if close else ""
+            told = hint or f"there: {', '.join(there)}"
+            raise ConfigError(f"no run has the metric {metric!r}", told)
     return tuple(dict.fromkeys(wanted))
-
-
-def _few(names: Sequence[str] | dict[str, None]) -> str:
-    return ", ".join(names)
 
 
 def _ordered(parts: Sequence[Part], states: Sequence[str]) -> tuple[Part, ...]:

@@ -29,7 +29,10 @@ DASHES: tuple[Any, ...] = (
 )
 BANDS = 3
 """Of more models than this the intervals are left out of the curves: they would hide each other."""
+DECADES = 30.0
+"""An axis of times that spans more than this factor is marked at powers of ten only."""
 SAME = 1e-9
+"""Means that differ by less are the same."""
 INK, RULE = "#010203", "#e6e6e5"
 """Stand for the page's own colours of text and lines in an SVG; ``themed`` puts those in."""
 TITLE, PANEL, UNDER, LINE = 0.55, 2.7, 0.62, 0.21
@@ -185,7 +188,9 @@ def _widen(panel: "Axes") -> None:
     left, right = panel.get_xlim()
     middle = (left * right) ** 0.5
     panel.set_xlim(min(left, middle / 4), max(right, middle * 4))
-    panel.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
+    left, right = panel.get_xlim()
+    subs = (1.0,) if right > DECADES * left else (1.0, 2.0, 5.0)
+    panel.xaxis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
     panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     panel.xaxis.set_minor_locator(LogLocator(base=10, subs=()))
 

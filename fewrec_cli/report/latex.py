@@ -87,6 +87,9 @@ def _grid(grid: Grid) -> list[str]:
             lines.append("\\addlinespace")
         before = kind
         first, *rest = (_cell(cell) for cell in cells)
+        first = (
+            f"{{}}{first}" if first.startswith(("[", "*")) else first
+        )  # else read by the line break before
         name = f"\\textit{{{first}}}" if kind == "floor" else first
         lines.append(f"{' & '.join([name, *rest])} \\\\")
     return [*lines, "\\bottomrule", "\\end{tabular}}"]

@@ -232,10 +232,12 @@ def _caption(rows: Sequence[TableRow], spread: Spread = "sd") -> str:
     if not own:
         return "published figures"
     sizes = {row.shots for row in own}
-    seeds, draws = (max(map(len, (row.seeds for row in own)), default=0), own[0].draws)
+    counts = sorted({len(row.seeds) for row in own})
+    seeds, draws = counts[-1], own[0].draws
     splits = max(row.splits for row in own)
     told = [cells.shots(own[0].shots, "shot")] if len(sizes) == 1 else []
-    told += [f"{own[0].tasks:,} tasks", cells.several(draws, "draw"), cells.several(seeds, "seed")]
+    told += [f"{own[0].tasks:,} tasks", cells.several(draws, "draw")]
+    told += [cells.several(seeds, "seed") if len(counts) == 1 else f"{counts[0]} to {seeds} seeds"]
     told += [cells.several(splits, "split")] if splits > 1 else []
     over = "seeds" if draws == splits == 1 < seeds else "draws"
     beside = f"± sd over {over}" if spread == "sd" else "[95% interval over users and seeds]"

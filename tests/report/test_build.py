@@ -60,7 +60,8 @@ def test_one_run_keeps_its_figures(tmp_path: Path) -> None:
     assert versus.p == pytest.approx(stats.ttest_1samp(users, 0.0).pvalue)
     assert (versus.against, versus.users) == ("item mean", 3)
     assert row(found, "item mean").metrics["mae"].versus is None
-    assert maml.low is not None and maml.high is not None
+    assert maml.low is not None
+    assert maml.high is not None
     assert maml.low <= 0.6 <= maml.high
 
 
@@ -102,7 +103,8 @@ def test_the_same_draws_are_paired_whatever_their_order_in_the_file(tmp_path: Pa
     assert row(found, "reptile").metrics["mae"].versus is None
     floor = row(table(first, other), "maml").metrics["mae"].versus
     expected = stats.ttest_rel(ours.mean(0), theirs.mean(0)).pvalue
-    assert floor is not None and floor.p == pytest.approx(expected)
+    assert floor is not None
+    assert floor.p == pytest.approx(expected)
 
 
 def test_p_values_of_one_metric_are_corrected_together(tmp_path: Path) -> None:
@@ -127,7 +129,9 @@ def test_p_values_of_one_metric_are_corrected_together(tmp_path: Path) -> None:
     means = sorted((one.metrics["mae"].mean or 0.0, one.row) for one in found.rows)
     pairs = len(raw) + (means[1][1] != "item mean")  # the best against the next is one more
     for one in versus:
-        assert one is not None and one.p is not None and one.p_holm is not None
+        assert one is not None
+        assert one.p is not None
+        assert one.p_holm is not None
         assert one.p <= one.p_holm <= min(1.0, pairs * one.p) + 1e-12
     smallest = min(raw)
     assert versus[0] is not None
@@ -161,7 +165,8 @@ def test_rows_of_other_episodes_are_not_paired(tmp_path: Path) -> None:
     )
     with pytest.raises(RunFolderError) as refused:
         table(first, other, against="reptile")
-    assert "'maml'" in str(refused.value) and "'reptile'" in str(refused.value)
+    assert "'maml'" in str(refused.value)
+    assert "'reptile'" in str(refused.value)
     assert "first (aaaaaaaaaaaa)" in str(refused.value)
     assert "other (bbbbbbbbbbbb)" in str(refused.value)
     found = table(first, other)  # each against the floor of its own episodes
@@ -192,7 +197,7 @@ def test_splits_become_one_row_paired_split_by_split(tmp_path: Path) -> None:
         users = random.choice(40, 15, replace=False)
         floor = random.normal(1.0, 0.1, (2, 15))
         ours = floor + random.normal(-0.05, 0.1, (2, 15))
-        differences += [pair for pair in zip(users, (ours - floor).mean(0), strict=True)]
+        differences += list(zip(users, (ours - floor).mean(0), strict=True))
         folders.append(
             run(
                 tmp_path / str(split),

@@ -44,7 +44,8 @@ def test_replicates_that_differ_widen_the_interval() -> None:
     users = random.normal(size=(50, 1))
     same = intervals([cluster(np.repeat(users, 4, 1))], resamples=1000, seed=0)[0]
     apart = intervals([cluster(users + 3 * random.normal(size=(1, 4)))], resamples=1000, seed=0)[0]
-    assert same is not None and apart is not None
+    assert same is not None
+    assert apart is not None
     assert apart[1] - apart[0] > 3 * (same[1] - same[0])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from fewrec_cli.core.types import Interactions, Scale
 from fewrec_cli.data.totals import TrainTotals
-from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, floors, oracle
+from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, floors, like_share, oracle
 from fewrec_cli.metric.base import RankedLists, RatedQueries
 from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.scenario.base import Episodes
@@ -251,3 +251,15 @@ def melu_episodes(everything, rows):
         query=np.array([bag[:10] for bag in drawn]),
         history=np.full((len(drawn), 0), -1),
     )
+
+
+def test_like_share_is_counted_by_hand_and_a_half_without_support() -> None:
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
+    tasks, items = made()
+    floor = like_share(4.0)
+    found = floor.predict(statistics, tasks, items)
+    assert (floor.rates, floor.reads_support) == (False, True)
+    for t in range(len(tasks.user)):
+        known = tasks.support_rating[t][tasks.support_item[t] >= 0]
+        expected = np.mean(known >= 4) if len(known) else 0.5
+        np.testing.assert_allclose(found[t], expected)

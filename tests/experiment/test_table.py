@@ -9,6 +9,8 @@ from scipy import stats
 from fewrec_cli.experiment.evaluate import Cell
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.table import Versus, comparisons, rows_of, sentences
+from fewrec_cli.metric.alone import Alone
+from fewrec_cli.metric.auc import auc
 from fewrec_cli.metric.evaluate import PerTask
 
 USERS = np.arange(30)
@@ -149,3 +151,29 @@ def test_sentences_say_who_is_ahead(
     assert said.startswith(expected)
     assert f"{0.8 + difference:.4f} against 0.8000 of 'item mean'" in said
     assert f"paired t over 1,234 users, p = {p:.2g}" in said
+
+
+def windows(row: str, kind: Kind, skill: float) -> Cell:
+    """Four windows of each user, a candidate each; half the candidates are liked."""
+    random = np.random.default_rng(len(row))
+    liked = np.arange(120) % 2 == 0
+    alone = Alone(skill * liked + random.normal(size=120), liked)
+    area = auc(alone.score[liked], alone.score[~liked])
+    count = np.full(120, 1)
+    return Cell(row, kind, 10, 0, PerTask({}, {"auc": area}, {}, alone), count, count, None)
+
+
+def test_auc_is_compared_over_all_tasks_with_users_resampled() -> None:
+    cells = [windows("model", "model", 2.0), windows("like share", "floor", 0.5)]
+    users = np.repeat(USERS, 4)
+    (one,) = comparisons(cells, rows_of(cells), users, ("auc",), seed=0)
+    first, second = (cell.figures.figures["auc"] for cell in cells)
+    assert first is not None
+    assert second is not None
+    assert one.difference == pytest.approx(first - second)
+    assert one.low < one.difference < one.high
+    assert one.users == 30
+    assert one.better
+    (told,) = sentences([one], 10)
+    assert "bootstrap over 30 users" in told
+    assert told.startswith("model beats its floors in auc at 10 shots")

@@ -93,8 +93,14 @@ def _plan(spec: Spec, library: Catalogue, asked: Asked) -> Plan:
     words = (*(smoke.WORDS if asked.smoke else ()), *(spec.smoke if asked.smoke else ()))
     home = SMOKE_HOME if asked.smoke else HOME
     folder = home / "_".join([spec.name, *map(_in_a_name, asked.words)])
-    plan = plan_of(spec, library, folder, words=(*words, *asked.words), config_dir=asked.config_dir)
-    return smoke.cover(plan) if asked.smoke else plan
+    return plan_of(
+        spec,
+        library,
+        folder,
+        words=(*words, *asked.words),
+        config_dir=asked.config_dir,
+        few=asked.smoke,
+    )
 
 
 def _part(plan: Plan, asked: Asked) -> Plan:

@@ -1,6 +1,7 @@
 """From a table to the runs behind it, and which of them have finished already."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -97,6 +98,7 @@ def plan_of(
     *,
     words: Sequence[str] = (),
     config_dir: Path | None = None,
+    few: bool = False,
 ) -> Plan:
     """Compose and check every run of a table.
 
@@ -107,6 +109,8 @@ def plan_of(
             beside it are taken as they are.
         words: Put over those of every run.
         config_dir: The user's own config folder.
+        few: Only as many runs as it takes for every row and every section to occur, and two of
+            the first row, so that there is something to average over.
 
     Raises:
         Faults: What is wrong with the words of any run, each fault once.
@@ -117,10 +121,11 @@ def plan_of(
     there = _finished(folder.parent)
     faults: dict[str, FewrecError] = {}
     runs: list[Run] = []
-    for cell, row, first in _starts(spec):
+    for cell, row, first in _cover(spec) if few else _starts(spec):
         repeat = repeat_of(spec, cell, first)
         own = over(spec.words, library.groups(), words_of(spec, cell, first), words)
-        for number, chosen in enumerate(itertools.product(*_axes(repeat))):
+        most = None if not few else 1 if runs else 2
+        for number, chosen in enumerate(itertools.islice(_product(repeat), most)):
             full = over(own, library.groups(), chosen)
             if number == 0 or any(key(word) in library.groups() for word in chosen):
                 composed, found = _composed(line, full, library)
@@ -158,7 +163,7 @@ def count_of(spec: Spec) -> tuple[int, float]:
     """Number of runs and their minutes on one core, told without composing any."""
     count, minutes = 0, 0.0
     for cell, _, row in _starts(spec):
-        own = len(list(itertools.product(*_axes(repeat_of(spec, cell, row)))))
+        own = math.prod(map(len, repeat_of(spec, cell, row).values()))
         count, minutes = count + own, minutes + own * minutes_of(row, cell)
     return count, minutes
 
@@ -170,8 +175,21 @@ def _starts(spec: Spec) -> Iterator[tuple[Cell, str, Line]]:
                 yield cell, name, row
 
 
-def _axes(repeat: Repeat) -> list[list[str]]:
-    return [[f"{word}={value}" for value in values] for word, values in repeat.items()]
+def _cover(spec: Spec) -> Iterator[tuple[Cell, str, Line]]:
+    """Few starts in which every row and every section occurs."""
+    rows: set[str] = set()
+    cells: set[Cell] = set()
+    for cell, name, row in _starts(spec):
+        if name not in rows or cell not in cells:
+            yield cell, name, row
+        rows.add(name)
+        cells.add(cell)
+
+
+def _product(repeat: Repeat) -> Iterator[tuple[str, ...]]:
+    """Every combination of the words and their values."""
+    axes = [[f"{word}={value}" for value in values] for word, values in repeat.items()]
+    yield from itertools.product(*axes)
 
 
 def _many(repeat: Repeat) -> bool:

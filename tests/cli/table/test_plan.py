@@ -11,7 +11,6 @@ from fewrec_cli.cli.faults import compose_words, composing, without_hydra
 from fewrec_cli.cli.resolve import config_hash
 from fewrec_cli.cli.table.plan import Plan, count_of, plan_of
 from fewrec_cli.cli.table.read import read_spec
-from fewrec_cli.cli.table.smoke import cover
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import Faults
 from tests.cli.table.conftest import ONE_RUN, Write, write_table
@@ -107,12 +106,13 @@ def test_a_part_of_a_table(plan: Plan) -> None:
     assert len(plan.only((), ["few users"]).runs) == 1
 
 
-def test_a_smoke_covers_every_row_and_section_by_few_runs(plan: Plan) -> None:
-    labels = [run.label for run in cover(plan).runs]
-    assert labels == [
-        "maml, new users A",
+def test_few_runs_hold_every_row_and_section(table_file: Write, tmp_path: Path) -> None:
+    path = table_file(**{"table.repeat": {"seed": [5, 6, 7]}})
+    few = plan_of(read_spec("small", path), catalogue(), tmp_path / "small", few=True)
+    assert [run.label for run in few.runs] == [
+        "maml, new users A, seed=5",
+        "maml, new users A, seed=6",
         "ridge, new users A, seed=0",
-        "ridge, new users A, seed=1",
-        "maml, new users B",
+        "maml, new users B, seed=5",
         "maml, few users A",
     ]

@@ -66,7 +66,7 @@ def assemble(
         users = np.unique(np.concatenate([scores[run.folder].user for run in runs]))
         ordered = sorted(lines, key=lambda line: ORDER.index(line.kind))
         parts.append(Part(section, tuple(ordered), users))
-        notes += [f"{section.title}: {note}" for note in unlike]
+        notes += [f"{section.title}: {note}" for note in (*unlike, *_uneven(ordered))]
     return tuple(parts), tuple(notes)
 
 
@@ -148,6 +148,18 @@ def _varying(entry: Entry) -> set[str]:
     """Return the words that an entry's runs are averaged over."""
     keys = {key for run in entry.runs for key in run.words}
     return {key for key in keys if len({run.words.get(key) for run in entry.runs}) > 1}
+
+
+def _uneven(lines: Sequence[Line]) -> list[str]:
+    """Say which models were scored on fewer task splits than the section has."""
+    every = {name for line in lines for name in line.splits}
+    fewer = {line.row: len(line.splits) for line in lines if line.kind == "model"}
+    return [
+        f"{row!r} was scored on {count} of {len(every)} task splits; compare its differences, "
+        "not its means."
+        for row, count in fewer.items()
+        if count < len(every)
+    ]
 
 
 def _unlike(first: Run, other: Run) -> list[str]:

@@ -122,10 +122,8 @@ def _leading(part: Part, lines: Sequence[Line], metric: str) -> tuple[list[Pair]
     if len(order) < 2:
         return [], []
     pair = Pair(order[0], order[1], metric)
-    if comparable(pair):
-        return [pair], []
-    if paired(pair.line, pair.against):
-        return [], []
+    if set(pair.line.splits) == set(pair.against.splits):
+        return ([pair] if comparable(pair) else []), []
     first, second = order[0].row, order[1].row
     return [], [
         f"{part.section.title}: {first!r} and {second!r} were not scored on the same episodes, "

@@ -222,6 +222,26 @@ def test_splits_become_one_row_paired_split_by_split(tmp_path: Path) -> None:
     assert versus.p == pytest.approx(stats.ttest_1samp(means, 0.0).pvalue)
 
 
+def test_a_row_of_fewer_splits_is_told_and_never_in_bold(tmp_path: Path) -> None:
+    reptile = {"strategy._target_": "fewrec_cli.strategy.reptile.Reptile"}
+    random = np.random.default_rng(5)
+    easy, hard = (random.normal(level, 0.01, (2, 9)).tolist() for level in (0.2, 2.0))
+    more = {"users": range(9), "floor": np.full((2, 9), 3.0).tolist()}
+    folders = [
+        run(tmp_path / "a", easy, episodes="a" * 64, **more),
+        run(tmp_path / "b", hard, episodes="b" * 64, words={"scenario.seed": 1}, **more),
+        run(tmp_path / "c", easy, name="reptile", episodes="a" * 64, words=reptile, **more),
+    ]
+    found = table(*folders, over=("scenario.seed",))
+    assert found.notes[0] == (
+        "user_cold: 'reptile' was scored on 1 of 2 task splits; compare its differences, "
+        "not its means."
+    )
+    assert row(found, "reptile").metrics["mae"].mean == pytest.approx(0.2, abs=0.01)
+    assert not any(one.metrics["mae"].best for one in found.rows)
+    assert row(found, "reptile").metrics["mae"].versus is not None
+
+
 def test_undefined_figures_are_left_out_not_counted_as_zero(tmp_path: Path) -> None:
     nan = float("nan")
     found = table(run(tmp_path / "a", [[0.5, nan, 0.7], [nan, nan, 0.9]]))

@@ -1,17 +1,21 @@
 """From one domain to another: who is a task, what is known, and what never is."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fewrec_cli.core.errors import ConfigError, RunError, ScenarioError
+from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.pipeline import train
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.scenario.episode import episode_table
 from fewrec_cli.scenario.leak import check_leaks
 from tests.composed import composed
+from tests.planted import planted_dataset
 from tests.scenario.contract import SMALL, ScenarioContract, made, shipped
 
 TARGET_FROM = 12
@@ -188,3 +192,66 @@ def test_one_data_set_alone_is_refused_with_the_words_that_pair_two() -> None:
 def test_too_small_a_domain_for_the_support_is_refused() -> None:
     with pytest.raises(ScenarioError, match="support=domain needs 9,999 ratings"):
         cut_paired(support="domain", shots=9999, curve=[0])
+
+
+def moved(folder: Path) -> list[str]:
+    """Write two domains with other users and items but like genres; return the words of a pair.
+
+    The target's scale is twice the source's; who likes which genre, only a support tells.
+    """
+    whole = planted_dataset(users=240, items=96, rows_per_user=48, groups=3)
+    rows = whole.interactions
+    genre = [f"g{item % 3}" for item in range(whole.n_items)]
+    words = ["data=pair", "data@data.source=table", "data@data.target=table"]
+    for role, stretch in (("source", 1), ("target", 2)):
+        mine = ((rows.user >= 160) & (rows.item >= 48)) if stretch == 2 else (rows.user < 160)
+        mine &= (rows.item >= 48) == (stretch == 2)
+        lines = [
+            f"{user},{item},{stretch * stars:g}"
+            for user, item, stars in zip(
+                rows.user[mine], rows.item[mine], rows.rating[mine], strict=True
+            )
+        ]
+        (folder / f"{role}.csv").write_text("\n".join(["user_id,item_id,stars", *lines]))
+        facts = [f"{item},{genre[item]}" for item in sorted(set(rows.item[mine].tolist()))]
+        (folder / f"{role}-items.csv").write_text("\n".join(["item_id,genre", *facts]))
+        words += [
+            f"data.{role}.interactions='{folder}/{role}.csv'",
+            f"data.{role}.items='{folder}/{role}-items.csv'",
+            f"data.{role}.columns.rating=stars",
+            f"data.{role}.scale=[{stretch},{5 * stretch},{stretch}]",
+        ]
+    return words
+
+
+@pytest.mark.slow
+def test_genres_learned_in_one_domain_serve_users_and_items_of_another(folder: Path) -> None:
+    words = (
+        *moved(folder),
+        "scenario=migration",
+        "scenario.like=user_cold",
+        "scenario.curve=[0,10]",
+        "scenario.shots=10",
+        "scenario.query=5",
+        "scenario.draws=2",
+        "strategy=transfer",
+        "strategy/adapter=ridge",
+        "backbone.id_dropout=0.5",
+        "strategy.epochs=20",
+        "trainer=cpu",
+        "logger=none",
+    )
+    (folder / "run").mkdir()
+    with Reporter(quiet=True) as reporter:
+        result = train(composed(*words), folder / "run", reporter)
+    assert result is not None
+    mae = {
+        (row.row, row.shots): row.metrics["mae"].mean for row in result.rows if "mae" in row.metrics
+    }
+    floors = [
+        row.metrics["mae"].mean for row in result.rows if row.kind == "floor" and row.shots == 10
+    ]
+    best = min(figure for figure in floors if figure is not None)
+    ours = mae["transfer", 10]
+    assert ours is not None
+    assert ours < 0.75 * best  # the source says who likes which genre together

@@ -16,7 +16,7 @@ RUN = "run="
 FINISHED = "metrics.json"
 CONFIG = "config.yaml"
 OPEN = ("evaluation", "trainer", "hydra")
-TASKS = ("shots", "query", "draws", "curve", "candidates")
+TASKS = ("shots", "query", "draws", "curve", "candidates", "history", "pool")
 REMEDY = "train anew to change it: fewrec train"
 
 
@@ -85,7 +85,7 @@ def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
     group, dot, name = key.partition(".")
     if key.startswith("hydra/") or (dot and group in OPEN):
         return []
-    allowed = ", ".join(f"scenario.{one}" for one in TASKS)
+    allowed = ", ".join(f"scenario.{one}" for one in TASKS if one in scenario)
     if group != "scenario":
         return [
             ConfigError(

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from fewrec_cli.core.progress import Advance
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
+from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.experiment.deciles import DecileErrors
 from fewrec_cli.experiment.floor import (
     Floor,
@@ -18,6 +20,7 @@ from fewrec_cli.experiment.floor import (
     oracle,
 )
 from fewrec_cli.experiment.foretell import Foretold
+from fewrec_cli.experiment.pooled import pooled_totals
 from fewrec_cli.experiment.result import Kind
 from fewrec_cli.experiment.score import Scored, Scorer
 from fewrec_cli.experiment.shrinkage import choose_shrinkage
@@ -106,17 +109,13 @@ class Evaluator:
         draws = range(VALIDATION_DRAWS if len(world.split.valid) else 0)
         self.shrinkage = choose_shrinkage(
             dataset,
-            world.totals,
+            partial(pooled_totals, world),
             [scenario.draw(world.split.valid, number) for number in draws],
             self.points,
             settings,
         )
-        self.statistics = TrainStatistics.fit(
-            world.totals,
-            item_shrinkage=self.shrinkage.item,
-            user_shrinkage=self.shrinkage.user,
-        )
-        self.floors = floors(implicit=dataset.implicit)
+        self.statistics = self._statistics(world.totals)
+        self.floors = floors(implicit=dataset.implicit, pool=scenario.pool)
         if scenario.candidates == "query" and scenario.query == 1 and not dataset.implicit:
             self.floors = (*self.floors, like_share(dataset.positive))
         if dataset.oracle is not None:
@@ -129,6 +128,11 @@ class Evaluator:
         self.source = candidates_of(world)
         self.predictions: list[Predictions] = []
         self.deciles = DecileErrors(world) if self.split_at else None
+
+    def _statistics(self, known: TrainTotals) -> TrainStatistics:
+        return TrainStatistics.fit(
+            known, item_shrinkage=self.shrinkage.item, user_shrinkage=self.shrinkage.user
+        )
 
     @property
     def steps(self) -> int:
@@ -188,11 +192,12 @@ class Evaluator:
         """Return a floor's scores of every candidate batch."""
         seed = derive_seed(self.seed, "floor", episodes.draw)
         tasks = FloorTasks.cut(self.world.dataset.interactions, episodes, shots, seed)
+        known = self.statistics
+        if self.world.scenario.pool:
+            known = self._statistics(pooled_totals(self.world, episodes, shots))
         return tuple(
             Foretold(
-                floor.predict(
-                    self.statistics, tasks.part(batch.start, batch.start + len(batch)), batch.item
-                )
+                floor.predict(known, tasks.part(batch.start, batch.start + len(batch)), batch.item)
             )
             for batch in candidates
         )

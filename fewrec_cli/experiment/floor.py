@@ -120,10 +120,16 @@ class Floor:
     kind: Literal["floor", "oracle"] = "floor"
 
 
-def floors(*, implicit: bool) -> tuple[Floor, ...]:
-    """Return the floors in the order of the table; implicit data has no stars to average."""
+def floors(*, implicit: bool, pool: bool = False) -> tuple[Floor, ...]:
+    """Return the floors in the order of the table; implicit data has no stars to average.
+
+    Args:
+        implicit: Whether the data has no ratings.
+        pool: Whether what floors know of new items comes from the supports of all tasks, too.
+    """
+    pooled = "pooled " if pool else ""
     ranking = (
-        Floor("popularity", rates=False, reads_support=False, predict=popularity),
+        Floor(f"{pooled}popularity", rates=False, reads_support=pool, predict=popularity),
         Floor("random", rates=False, reads_support=False, predict=random_order),
     )
     if implicit:
@@ -132,8 +138,13 @@ def floors(*, implicit: bool) -> tuple[Floor, ...]:
         Floor("global mean", rates=True, reads_support=False, predict=global_mean),
         Floor("support mean", rates=True, reads_support=True, predict=support_mean),
         Floor("support median", rates=True, reads_support=True, predict=support_median),
-        Floor("item mean", rates=True, reads_support=False, predict=item_mean),
-        Floor("item mean + user offset", rates=True, reads_support=True, predict=user_offset),
+        Floor(f"{pooled}item mean", rates=True, reads_support=pool, predict=item_mean),
+        Floor(
+            "pooled mean + user offset" if pool else "item mean + user offset",
+            rates=True,
+            reads_support=True,
+            predict=user_offset,
+        ),
         *ranking,
     )
 

@@ -16,6 +16,7 @@ from fewrec_cli.experiment import run
 from fewrec_cli.experiment.evaluate import Cell, Evaluator
 from fewrec_cli.experiment.figure import shot_curve
 from fewrec_cli.experiment.members import join_members
+from fewrec_cli.experiment.pooled import pool_of, refuse
 from fewrec_cli.experiment.pretrain import Chosen, pretrain
 from fewrec_cli.experiment.processes import processes_of
 from fewrec_cli.experiment.result import RunResult
@@ -105,6 +106,8 @@ def draw_all(world: World) -> Drawn:
     episodes = tuple(scenario.draw(split.test, number) for number in range(scenario.draws))
     checked = [*episodes, scenario.draw(split.valid, 0)] if len(split.valid) else episodes
     leaks = check_leaks(world.dataset, split, checked)
+    if scenario.pool:
+        refuse(world, episodes[0])
     return Drawn(episodes, leaks, episode_hash(episodes))
 
 
@@ -133,7 +136,8 @@ def finish(
     """
     reporter.say(f"device: {device}")
     name = strategy_word(cfg)
-    scorer = Scorer(world, device, cfg.seed)
+    pool = pool_of(world, device, cfg.seed, drawn.episodes[0], reporter)
+    scorer = Scorer(world, device, cfg.seed, None if pool is None else pool.informed)
     evaluator = Evaluator(world, scorer, name, cfg.seed)
     cells: list[Cell] = []
     with reporter.stage("adapt", evaluator.steps * len(drawn.episodes)) as advance:
@@ -160,6 +164,8 @@ def finish(
     elsewhere = {} if weights is None else {"weights": str(weights)}
     facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
     facts["parameters"] = asdict(size_of(scorer, drawn.episodes[0]))
+    if pool is not None:
+        facts["pool"] = asdict(pool.chosen)
     tenths = {} if evaluator.deciles is None else {"deciles": evaluator.deciles.facts()}
     run.write_manifest(folder, {**facts, **tenths, **elsewhere})
     run.write_metrics(folder, signature, rows, versus)

@@ -48,7 +48,13 @@ def evaluate(cfg: DictConfig, folder: Path, reporter: Reporter, base: Path) -> R
 
 
 def _with_floors(cfg: DictConfig, base: Path) -> DictConfig:
-    """Keep the floors' constants that the run chose, so that its floors stay what they were."""
+    """Keep the floors' constants that the run chose, so that its floors stay what they were.
+
+    Floors that learn from pooled supports, where the run's did not, choose anew.
+    """
+    trained = OmegaConf.load(base / "config.yaml").scenario
+    if "pool" in trained and trained.pool != cfg.scenario.pool:
+        return cfg
     kept = read_manifest(base)["floors"]
     words = {f"{side}_shrinkage": kept[side] for side in ("item", "user")}
     missing = {word: value for word, value in words.items() if cfg.evaluation[word] is None}

@@ -1,7 +1,7 @@
 """Scores of the model: adapt every task of a draw at one support size, then score candidates."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.core.types import IntArray
 from fewrec_cli.engine.base import Adapted, Prediction
@@ -24,6 +25,8 @@ NUMBERS = 1 << 23
 SCORES = 1 << 19
 """Scored candidates at a time, at most."""
 Piece = tuple[IntArray, Foretold]
+Informed = Callable[[Episodes, int | None], Backbone]
+"""A draw and a support size to the backbone that has learned its new items."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,16 @@ class Scorer:
         world: Backbone and strategy, trained.
         device: Where to compute.
         seed: The run's seed; augmentation at adaptation draws from it.
+        informed: Lets new items learn from the pooled supports before tasks adapt, or None.
     """
 
-    def __init__(self, world: World, device: torch.device, seed: int) -> None:
+    def __init__(
+        self, world: World, device: torch.device, seed: int, informed: Informed | None = None
+    ) -> None:
         self.world = world
         self.device = device
         self.seed = seed
+        self.informed = informed
         self.backbone = world.backbone.to(device).eval()
         self.strategy = world.strategy.to(device).eval()
         numbers = self.strategy.adapter.numbers(self.backbone)
@@ -67,6 +74,8 @@ class Scorer:
         self, episodes: Episodes, candidates: Sequence[CandidateBatch], shots: int | None
     ) -> Scored:
         """Adapt to ``shots`` support rows (None: all) and score every candidate."""
+        if self.informed is not None:
+            return self._pooled(episodes, candidates, shots, self.informed)
         pieces: list[list[Piece]] = [[] for _ in candidates]
         spent = 0.0
         for tasks in parts(episodes, shots, self.most_tasks):
@@ -82,6 +91,21 @@ class Scorer:
             for held, block in zip(pieces, candidates, strict=True):
                 held += self._inside(block, tasks, batch.user, adapted)
         return Scored(_assembled(pieces, candidates), spent)
+
+    def _pooled(
+        self,
+        episodes: Episodes,
+        candidates: Sequence[CandidateBatch],
+        shots: int | None,
+        informed: Informed,
+    ) -> Scored:
+        """Do the same with a backbone that has learned the draw's new items, in the time told."""
+        started = time.perf_counter()
+        world = replace(self.world, backbone=informed(episodes, shots))
+        self._wait()
+        spent = time.perf_counter() - started
+        scored = Scorer(world, self.device, self.seed).adapted(episodes, candidates, shots)
+        return replace(scored, adapt_s=scored.adapt_s + spent)
 
     @torch.no_grad()
     def unadapted(self, episodes: Episodes, candidates: Sequence[CandidateBatch]) -> Scored:

@@ -1,5 +1,6 @@
 """Fair floors: their two constants are chosen on the validation tasks, as the model's are."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -34,7 +35,7 @@ class Shrinkage:
 
 def choose_shrinkage(
     dataset: Dataset,
-    train: TrainTotals,
+    train: Callable[[Episodes, int | None], TrainTotals],
     episodes: list[Episodes],
     sizes: tuple[int | None, ...],
     settings: Evaluation,
@@ -43,7 +44,7 @@ def choose_shrinkage(
 
     Args:
         dataset: Its ratings of the validation tasks are read.
-        train: Counts and sums of what pretraining may see.
+        train: Counts and sums of what floors may know of a draw at some support size.
         episodes: Draws of the validation tasks; without any, customary constants are taken.
         sizes: Support sizes averaged over; 0 is left out.
         settings: Constants given there are kept.
@@ -53,7 +54,7 @@ def choose_shrinkage(
     if len(items) * len(users) == 1:
         return Shrinkage(items[0], users[0], chosen=False)
     tasks = [
-        (FloorTasks.cut(dataset.interactions, drawn, cut, 0), drawn)
+        (FloorTasks.cut(dataset.interactions, drawn, cut, 0), drawn, train(drawn, cut))
         for drawn in episodes
         for cut in dict.fromkeys(LONGEST_SUPPORT if size is None else size for size in sizes)
         if cut > 0 and len(drawn)
@@ -64,8 +65,7 @@ def choose_shrinkage(
         user = usual[1] if settings.user_shrinkage is None else settings.user_shrinkage
         return Shrinkage(item, user, chosen=False)
     errors = {
-        (item, user): _error(dataset, train, tasks, item, user)
-        for item, user in product(items, users)
+        (item, user): _error(dataset, tasks, item, user) for item, user in product(items, users)
     }
     item, user = min(errors, key=lambda pair: errors[pair])
     return Shrinkage(item, user, chosen=True)
@@ -73,15 +73,14 @@ def choose_shrinkage(
 
 def _error(
     dataset: Dataset,
-    train: TrainTotals,
-    tasks: list[tuple[FloorTasks, Episodes]],
+    tasks: list[tuple[FloorTasks, Episodes, TrainTotals]],
     item: float,
     user: float,
 ) -> float:
     """Return the mean over draws and sizes of the mean absolute error (stars)."""
-    known = TrainStatistics.fit(train, item_shrinkage=item, user_shrinkage=user)
     rows, scale, errors = dataset.interactions, dataset.scale, []
-    for cut, drawn in tasks:
+    for cut, drawn, train in tasks:
+        known = TrainStatistics.fit(train, item_shrinkage=item, user_shrinkage=user)
         real = drawn.query >= 0
         predicted = user_offset(known, cut, rows.item[drawn.query])
         if scale is not None:

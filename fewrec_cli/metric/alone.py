@@ -79,33 +79,56 @@ class AucDifference:
     users: int
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """The difference of two AUCs, and what it becomes when users are resampled.
+
+    Attributes:
+        centre: The difference itself.
+        values: One per resample, NaN where it holds one class only, ``(resamples,)``.
+        users: Users resampled.
+    """
+
+    centre: float
+    values: FloatArray
+    users: int
+
+
 def compare_auc(
     first: Sequence[Alone], second: Sequence[Alone], user: IntArray, *, resamples: int, seed: int
 ) -> AucDifference | None:
     """Compare two rows' AUC over all tasks; users are resampled with all of their tasks.
 
-    A resample changes pairs within a user and pairs between users alike: with c_u copies of user
-    u, AUC = Σ_uv c_u c_v W_uv / Σ_u c_u P_u Σ_v c_v N_v, where W counts the pairs won, P positives
-    and N negatives. Resamples with one class only are left out.
-
     Args:
-        first: One row, draw by draw.
-        second: The other row on the same tasks and draws.
+        first: One row, by draw (and seed); the mean AUC counts.
+        second: The other row on the same tasks.
         user: Whose tasks they are, the same in every draw, ``(tasks,)``.
         resamples: Bootstrap samples.
         seed: Seed of the resampling.
 
     Returns:
         The comparison, or None with fewer than two users or one class only.
+    """
+    found = resample_auc(first, second, user, resamples=resamples, seed=seed)
+    return None if found is None else joined([found])
+
+
+def resample_auc(
+    first: Sequence[Alone], second: Sequence[Alone], user: IntArray, *, resamples: int, seed: int
+) -> Resampled | None:
+    """Resample users; arguments are those of ``compare_auc``.
+
+    A resample changes pairs within a user and pairs between users alike: with c_u copies of user
+    u, AUC = Σ_uv c_u c_v W_uv / Σ_u c_u P_u Σ_v c_v N_v, where W counts the pairs won, P positives
+    and N negatives.
 
     Source:
         Percentile bootstrap over clusters: Davison and Hinkley, "Bootstrap Methods and their
         Application", 1997, section 3.8.
     """
     users, place = np.unique(user, return_inverse=True)
-    pairs = [_pairs(one, place, len(users)) - _pairs(other, place, len(users))
-             for one, other in zip(first, second, strict=True)]  # fmt: skip
-    won = np.mean(pairs, axis=0)
+    ours, theirs = ([_pairs(one, place, len(users)) for one in row] for row in (first, second))
+    won = np.mean(ours, axis=0) - np.mean(theirs, axis=0)
     relevant = first[0].relevant
     positive = np.bincount(place[relevant], minlength=len(users)).astype(np.float64)
     negative = np.bincount(place[~relevant], minlength=len(users)).astype(np.float64)
@@ -119,13 +142,20 @@ def compare_auc(
         copies = copies.astype(np.float64)
         total = (copies @ positive) * (copies @ negative)
         value = np.einsum("ru,ru->r", copies @ won, copies)
-        found.append(value[total > 0] / total[total > 0])
-    differences = np.concatenate(found)
-    low, high = np.quantile(differences, [0.025, 0.975])
-    side = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    p = min(1.0, 2.0 * (side + 1) / (len(differences) + 1))
+        found.append(np.where(total > 0, value / np.maximum(total, 1.0), np.nan))
     centre = float(won.sum() / (positive.sum() * negative.sum()))
-    return AucDifference(centre, float(low), float(high), p, len(users))
+    return Resampled(centre, np.concatenate(found), len(users))
+
+
+def joined(splits: Sequence[Resampled]) -> AucDifference:
+    """Average over splits, resampled each by itself, and take interval and p (at least one)."""
+    values = np.mean([one.values for one in splits], axis=0)
+    values = values[~np.isnan(values)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    side = min(int((values <= 0).sum()), int((values >= 0).sum()))
+    p = min(1.0, 2.0 * (side + 1) / (len(values) + 1))
+    centre = float(np.mean([one.centre for one in splits]))
+    return AucDifference(centre, float(low), float(high), p, sum(one.users for one in splits))
 
 
 def _pairs(alone: Alone, place: IntArray, users: int) -> FloatArray:

@@ -8,10 +8,11 @@ import numpy as np
 from fewrec_cli.core.types import FloatArray, IdArray
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.metric.statistics import holm, paired_t, user_means
+from fewrec_cli.report.area import area_difference
 from fewrec_cli.report.interval import Cluster, intervals
 from fewrec_cli.report.line import Line
 from fewrec_cli.report.model import Versus
-from fewrec_cli.report.scores import POOLED
+from fewrec_cli.report.scores import AUC, POOLED
 
 LEVEL = 0.05
 UNRANKED = ("interval_", "novelty@", "diversity@", "popularity_bias@", "coverage@")
@@ -39,7 +40,7 @@ class Difference:
 
     Attributes:
         pair: The two rows.
-        user: Users with a figure in both, ascending, ``(users,)``.
+        user: Users with a figure in both, ascending, ``(users,)``; empty for ``auc``.
         difference: Mean over each user's draws, seeds and splits, row minus other, ``(users,)``.
     """
 
@@ -61,8 +62,13 @@ def better(metric: str, one: float, other: float) -> bool:
 def comparable(pair: Pair) -> bool:
     """Whether both rows have a figure of each task, on the same episodes.
 
-    The pooled RMSE has none: ``rmse_user`` is the figure to compare.
+    The pooled RMSE has none: ``rmse_user`` is the figure to compare. The AUC over all tasks is
+    made of their scores, where each task has one candidate.
     """
+    if pair.metric == AUC:
+        pieces = (*pair.line.pieces, *pair.against.pieces)
+        told = all(piece.columns.alone is not None for piece in pieces)
+        return told and paired(pair.line, pair.against)
     if pair.metric == POOLED or not pair.line.per_task(pair.metric):
         return False
     return pair.against.per_task(pair.metric) and paired(pair.line, pair.against)
@@ -80,6 +86,8 @@ def difference(pair: Pair, users: IdArray) -> Difference:
         pair: Two comparable rows.
         users: All users of the section, ascending, ``(users,)``.
     """
+    if pair.metric == AUC:
+        return Difference(pair, users[:0], np.zeros(0))
     values, rows = [], []
     for episodes, some in pair.line.splits.items():
         ours = pair.line.over_seeds(pair.metric, episodes)
@@ -91,6 +99,8 @@ def difference(pair: Pair, users: IdArray) -> Difference:
 
 def tested(found: Sequence[Difference], *, resamples: int, seed: int) -> list[Versus | None]:
     """Return interval and p of each difference, p not yet corrected; None without a user."""
+    if any(one.pair.metric == AUC for one in found):
+        return [area_difference(one.pair, resamples=resamples, seed=seed) for one in found]
     everyone = np.unique(np.concatenate([one.user for one in found])) if found else np.zeros(0)
     clusters = []
     for one in found:

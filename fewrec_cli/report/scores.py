@@ -9,10 +9,13 @@ import numpy as np
 
 from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.types import FloatArray, IdArray, IntArray
+from fewrec_cli.metric.alone import Alone
 from fewrec_cli.metric.rating import aggregate
 from fewrec_cli.report.model import Shots
 from fewrec_cli.report.run import EPISODES, TASKS, Run
 
+AUC = "auc"
+"""The metric that has no figure per task, and is made of the tasks' scores anew."""
 POOLED = "rmse"
 """The metric whose aggregate is no mean over tasks: it pools all ratings."""
 AGREE = 1e-6
@@ -27,10 +30,12 @@ class Columns:
     Attributes:
         values: Figure of each (draw, task) by metric, NaN where undefined.
         n_query: Rated query rows.
+        alone: The only candidate of each task where each has one, and ``auc`` was wanted.
     """
 
     values: Mapping[str, FloatArray]
     n_query: IntArray
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,10 @@ def read_scores(run: Run, metrics: Sequence[str], owners: Owners | None = None) 
     try:
         there = set(pq.read_schema(path).names)
         wanted = [name for name in metrics if name in there]
+        alone = ["score", "liked"] if AUC in metrics and "liked" in there else []
         table = pq.read_table(
             path,
-            columns=[*names, "draw", "task", "n_query", *wanted],
+            columns=[*names, "draw", "task", "n_query", *wanted, *alone],
             read_dictionary=list(names),
         )
         user, draw = _owners(run) if owners is None else owners
@@ -92,7 +98,8 @@ def read_scores(run: Run, metrics: Sequence[str], owners: Owners | None = None) 
             run, f"{type(fault).__name__}: {' '.join(str(fault).split())[:80]}"
         ) from fault
     code, kinds = _codes([_dictionary(table[name]) for name in names])
-    numbers = {name: table[name].to_numpy() for name in ("draw", "task", "n_query", *wanted)}
+    head = ("draw", "task", "n_query")
+    numbers = {name: table[name].to_numpy() for name in (*head, *wanted, *alone)}
     columns: dict[tuple[str, Shots], Columns] = {}
     order = np.lexsort((numbers["task"], numbers["draw"], code))
     ends = np.searchsorted(code[order], np.arange(len(kinds) + 1))
@@ -101,7 +108,9 @@ def read_scores(run: Run, metrics: Sequence[str], owners: Owners | None = None) 
         if len(place) != len(draw) or (numbers["draw"][place] != draw).any():
             raise _broken(run, f"{TASKS} and {EPISODES} differ in tasks or draws")
         columns[row, "all" if shots == "all" else int(shots)] = Columns(
-            {name: numbers[name][place] for name in wanted}, numbers["n_query"][place]
+            {name: numbers[name][place] for name in wanted},
+            numbers["n_query"][place],
+            Alone(numbers["score"][place], numbers["liked"][place]) if alone else None,
         )
     scores = Scores(user, draw, columns)
     _agree(run, scores)

@@ -99,6 +99,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
         "versions": versions(),
         "git": git_state(),
         "command": sys.argv[1:],
+        "cpu_seconds": cpu_seconds(),
         "peak_memory_mib": peak_memory_mib(),
     }
     _write_json(folder / "manifest.json", content)
@@ -143,6 +144,12 @@ def git_state() -> dict[str, Any] | None:
         return done.stdout.strip()
 
     return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain")}
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process so far (seconds), imports included."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return round(used.ru_utime + used.ru_stime, 1)
 
 
 def peak_memory_mib() -> float:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,7 @@ def test_the_manifest_says_what_made_the_figures(
     }
     assert manifest["chosen"]["steps"]["maml"] in range(1, 5)
     assert manifest["peak_memory_mib"] > 50
+    assert 0 < manifest["cpu_seconds"] <= time.process_time() + 0.1
     assert manifest["command"][0] == "train"
     for stage in ("read", "split", "pretrain (maml)", "choose", "adapt", "write"):
         assert manifest["seconds"][stage] >= 0

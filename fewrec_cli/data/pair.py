@@ -11,7 +11,6 @@ from fewrec_cli.core.types import BoolArray, FloatArray, IntArray, Interactions,
 from fewrec_cli.data.base import Dataset, DataSource, Note
 from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.pair_field import (
-    domain_field,
     joined_fields,
     joined_texts,
     joined_years,
@@ -40,8 +39,6 @@ class Pair(DataSource):
         source_years: First and last year of release of the items that are kept, or None.
         target_years: The same of the target.
         synonyms: Values of the target's attributes in the source's words.
-        domain: Whether the domain becomes an attribute of the users. What it says of the target is
-            learned only where training sees rows of the target.
         words: Items of each side that a word must stand on to become an attribute, or None.
     """
 
@@ -55,7 +52,6 @@ class Pair(DataSource):
         source_years: Sequence[int] | None,
         target_years: Sequence[int] | None,
         synonyms: Mapping[str, str],
-        domain: bool,
         words: int | None,
     ) -> None:
         self.source = source
@@ -65,7 +61,6 @@ class Pair(DataSource):
         self.source_years = source_years
         self.target_years = target_years
         self.synonyms = synonyms
-        self.domain = domain
         self.words = words
 
     def load(self, reporter: Reporter) -> Dataset:
@@ -122,9 +117,6 @@ class Pair(DataSource):
 
     def _users(self, source: Dataset, target: Dataset, side: Side) -> Described:
         fields, notes = joined_fields(source.user_fields, target.user_fields, side, {})
-        if self.domain:
-            field, note = domain_field(side)
-            fields, notes = (*fields, field), (*notes, note)
         text = joined_texts(source.user_text, target.user_text, side)
         return Described(fields, notes, None, text)
 

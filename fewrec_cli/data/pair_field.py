@@ -171,15 +171,6 @@ def joined_texts(
     return tuple(texts)
 
 
-def domain_field(side: Side) -> tuple[Field, Note]:
-    """Return the domain, or both domains, that each row comes from as an attribute."""
-    found: list[list[str]] = [[] for _ in range(len(side.ids))]
-    for name, place in (("source", side.source), ("target", side.target)):
-        for row in place.tolist():
-            found[row].append(name)
-    return multi("domain", found, 1)
-
-
 def shared_words(text: Sequence[str] | None, side: Side, least: int) -> tuple[Field, Note]:
     """Return a multi-valued attribute of the words that stand on items of both data sets.
 

@@ -89,7 +89,7 @@ def item_field(data: Dataset, name: str) -> dict[str, dict[str, float]]:
 
 class TestPair(DatasetContract):
     def source(self, folder: Path) -> DataSource:
-        return pair(folder, items="id", words=1, domain=True)
+        return pair(folder, items="id", words=1)
 
 
 def test_equal_ids_are_strangers_unless_the_user_says_so(folder: Path) -> None:
@@ -174,15 +174,6 @@ def test_words_of_both_sides_become_an_attribute(folder: Path) -> None:
     twice = pair(folder, words=9)
     with pytest.raises(DataError, match=re.escape("data.words=9: no word")):
         twice.load(QUIET)
-
-
-def test_the_domain_can_be_an_attribute_of_users(folder: Path) -> None:
-    data = pair(folder, domain=True, users="id").load(QUIET)
-    assert bags(data.user_fields[-1], data.user_ids) == {
-        "both:ann": {"source": 0.5, "target": 0.5},
-        "source:bob": {"source": 1.0},
-        "target:eve": {"target": 1.0},
-    }
 
 
 def test_years_keep_a_part_of_each_side_with_a_count(folder: Path) -> None:

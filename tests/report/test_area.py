@@ -1,4 +1,4 @@
-"""AUC differences between rows of runs: over draws, seeds and splits, and only of lone candidates."""
+"""AUC differences between rows of runs: over draws, seeds and splits, of lone candidates alone."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,10 @@ from sklearn.metrics import roc_auc_score
 
 from fewrec_cli.experiment.result import Row
 from fewrec_cli.metric.alone import Alone
+from fewrec_cli.report import pair as pairs
 from fewrec_cli.report.area import area_difference
 from fewrec_cli.report.line import Line, Piece
-from fewrec_cli.report.pair import Pair, comparable, difference, tested
+from fewrec_cli.report.pair import Pair, comparable, difference
 from fewrec_cli.report.scores import Columns
 
 TASKS, USERS = 60, 6
@@ -76,7 +77,7 @@ def test_splits_are_resampled_each_by_themselves_and_averaged() -> None:
 def test_the_table_takes_it_for_auc_alone() -> None:
     pair = Pair(line(piece(1.0, 0)), line(piece(0.0, 1)), "auc")
     assert comparable(pair)
-    (told,) = tested([difference(pair, np.unique(USER))], resamples=200, seed=0)
+    (told,) = pairs.tested([difference(pair, np.unique(USER))], resamples=200, seed=0)
     assert told == area_difference(pair, resamples=200, seed=0)
     assert not comparable(Pair(pair.line, line(piece(0.0, 1, split="b")), "auc"))
     lists = Columns({}, np.ones(TASKS, int))

@@ -76,6 +76,7 @@ def write_all(folder: Path) -> None:
     movielens_1m(folder / "ml-1m", ratings)
     movielens_100k(folder / "ml-100k", ratings)
     states(folder / "ml-1m-extra", ratings)
+    film_facts(folder / "ml-1m-extra", ratings)
     bookcrossing(folder / "BX-CSV-Dump", ratings)
     anime(folder / "anime", ratings)
     metarec_folds(folder / "splits", ratings)
@@ -95,6 +96,21 @@ def movielens_1m(folder: Path, made: Generated) -> None:
     _lines(folder / "ratings.dat", ["::".join(map(str, row)) for row in rows])
     _lines(folder / "movies.dat", films)
     _lines(folder / "users.dat", people)
+
+
+def film_facts(folder: Path, made: Generated) -> None:
+    """MeLU's ``movies_extrainfos.dat``: eleven fields, lists parted by commas."""
+    films = []
+    for number in range(FILMS):
+        who = (
+            f"Director {number % 40}",
+            f"Writer {number % 30} (screenplay)",
+            f"Actor {number % 50}",
+        )
+        facts = (f"Film {number + 1}", made.year[number], "PG", f"01 Jan {made.year[number]}")
+        rest = (GENRES[made.genre[number]], *who, "A plot.", "N/A")
+        films.append("::".join(map(str, (number + 1, *facts, *rest))))
+    _lines(folder / "movies_extrainfos.dat", films)
 
 
 def movielens_100k(folder: Path, made: Generated) -> None:

@@ -52,9 +52,15 @@ tables: $(STAMP) ## Rebuild all published tables; says beforehand how long that 
 tables-smoke: $(STAMP) ## The whole path of all tables on generated data (under 3 minutes on 2 cores)
 	@$(BIN)/fewrec table --all --smoke --jobs $(WORKERS)
 
+# Pictures are copied for the tables that are read as curves; of the others they say little.
+PICTURED := shots longtail
 doc-table-%: ## Copy a finished table to docs/tables, e.g. make doc-table-melu
 	@test -f outputs/tables/$*/table.md || { echo "make: no finished table $*; run make table-$*" >&2; exit 1; }
-	@mkdir -p docs/tables && cp outputs/tables/$*/table.md docs/tables/$*.md && cp outputs/tables/$*/table.json docs/tables/$*.json
+	@mkdir -p docs/tables/figures && cp outputs/tables/$*/table.json docs/tables/$*.json
+	@case " $(PICTURED) " in *" $* "*) \
+	  for one in outputs/tables/$*/figures/*.png; do cp "$$one" "docs/tables/figures/$*-$${one##*/}"; done; \
+	  sed 's|](figures/|](figures/$*-|' outputs/tables/$*/table.md > docs/tables/$*.md;; \
+	*) grep -v '^!\[' outputs/tables/$*/table.md > docs/tables/$*.md;; esac
 
 data: $(STAMP) ## Fetch MovieLens 100K where it is not on disk yet, and say what is in it
 	@$(BIN)/fewrec data check data=movielens

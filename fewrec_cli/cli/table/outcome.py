@@ -76,7 +76,9 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         selection=" ".join(spec.chosen),
         states=tuple(spec.states),
     )
-    write(table, plan.folder)
+    files = write(table, plan.folder)
+    for stale in set((plan.folder / "figures").iterdir()) - set(files):
+        stale.unlink()  # of sections that the table no longer has
     failed = tuple(
         f"{one.check.row}, {one.check.state} {one.check.track}".rstrip()
         + f": {one.check.metric} {_shown(one.ours)}, {one.check.published} has "

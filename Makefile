@@ -57,6 +57,8 @@ PICTURED := shots longtail
 doc-table-%: ## Copy a finished table to docs/tables, e.g. make doc-table-melu
 	@test -f outputs/tables/$*/table.md || { echo "make: no finished table $*; run make table-$*" >&2; exit 1; }
 	@mkdir -p docs/tables/figures && cp outputs/tables/$*/table.json docs/tables/$*.json
+	@! test -f outputs/tables/$*/deciles.json || cp outputs/tables/$*/deciles.json docs/tables/$*-deciles.json
+	@! test -f outputs/tables/$*/deciles.md || sed 's|](figures/|](figures/$*-|' outputs/tables/$*/deciles.md > docs/tables/$*-deciles.md
 	@case " $(PICTURED) " in *" $* "*) \
 	  for one in outputs/tables/$*/figures/*.png; do cp "$$one" "docs/tables/figures/$*-$${one##*/}"; done; \
 	  sed 's|](figures/|](figures/$*-|' outputs/tables/$*/table.md > docs/tables/$*.md;; \

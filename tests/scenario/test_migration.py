@@ -10,7 +10,6 @@ import pytest
 from fewrec_cli.core.errors import ConfigError, RunError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
-from fewrec_cli.experiment.pipeline import train
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.scenario.episode import episode_table
 from fewrec_cli.scenario.leak import check_leaks
@@ -226,6 +225,8 @@ def moved(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_genres_learned_in_one_domain_serve_users_and_items_of_another(folder: Path) -> None:
+    from fewrec_cli.experiment.pipeline import train
+
     words = (
         *moved(folder),
         "scenario=migration",

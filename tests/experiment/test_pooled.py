@@ -175,6 +175,30 @@ def test_floors_count_the_pooled_ratings_of_new_items() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("strategy=transfer", "strategy/adapter=none"),
+        ("strategy=transfer", "strategy/adapter=gradient", "strategy.adapted=bias"),
+        ("strategy=combined", "strategy/adapter=ridge"),
+    ],
+)
+def test_items_learn_whatever_adapts_the_last_layer(words: tuple[str, ...]) -> None:
+    of = world(*words)
+    drawn = draw(of)
+    refuse(of, drawn)
+    assert np.isfinite(scores(of, drawn, None)).all()
+    errors = []
+    for backbone in (of.backbone, Pool(of, CPU, 0).informed(drawn, None)):
+        user = torch.from_numpy(drawn.user)
+        support = of.tensors.table(drawn.user, drawn.support, 0)
+        with torch.no_grad():
+            adapted = of.strategy.adapt(backbone, user, support, seed=0, training=False)
+            off = support.rating - adapted.predict(backbone, user, support.item).score
+        errors.append(float((off.square() * support.weight).mean()))
+    assert errors[1] < 0.9 * errors[0]
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         (("backbone=mlp", "strategy=transfer", "strategy/adapter=ridge"), "MLP"),

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from fewrec_cli.experiment.figure import GREY, STYLE
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
+from fewrec_cli.report.cells import shots
 from fewrec_cli.report.deciles.model import DecileRow, DecileSection, DecileTable
 from fewrec_cli.report.deciles.text import RANGES, SIDES
 from fewrec_cli.report.figure import COLOURS, INK, MARKS, RULE, Picture, themed
+from fewrec_cli.report.model import Shots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,20 +39,17 @@ class _Point:
 
 def pictures(table: DecileTable) -> tuple[Picture, ...]:
     """Draw one picture for each state, track, support size and metric that is compared."""
-    parts: dict[tuple[object, ...], list[DecileSection]] = {}
+    parts: dict[tuple[str, str, Shots, str], list[DecileSection]] = {}
     for one in table.sections:
         if one.against is not None:
             parts.setdefault((one.state, one.track, one.shots, one.metric), []).append(one)
     several = len({(one.state, one.track) for one in table.sections}) > 1
     found = []
-    for (state, track, shots, metric), own in parts.items():
-        where = ", ".join(str(part) for part in (state, track) if part)
-        words = [metric, shots, *([state, track] if several else [])]
-        name = "-".join(["deciles", *(str(word) for word in words if word != "")])
-        heading = (
-            f"{table.title}: {where}, {shots} shots" if table.title else f"{where}, {shots} shots"
-        )
-        found.append(picture(own, re.sub(r"[^a-zA-Z0-9-]+", "-", name).strip("-"), heading))
+    for (state, track, size, metric), own in parts.items():
+        words = ["deciles", metric, str(size), *([state, track] if several else [])]
+        name = re.sub(r"[^a-zA-Z0-9]+", "-", "-".join(words)).strip("-")
+        where = ", ".join(part for part in (state, track, shots(size, "shot")) if part)
+        found.append(picture(own, name, f"{table.title}: {where}" if table.title else where))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from io import StringIO
 
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
-from fewrec_cli.report.cells import NOTHING, number, signed
+from fewrec_cli.report.cells import NOTHING, number, shots, signed
 from fewrec_cli.report.deciles.model import Cell, DecileSection, DecileTable, Group, Side
 from fewrec_cli.report.deciles.read import SUMS
 from fewrec_cli.report.latex import HEAD, escaped
@@ -105,7 +105,7 @@ def as_json(table: DecileTable) -> str:
 def heading(section: DecileSection) -> str:
     """Say in a line what a section is about."""
     where = ", ".join(part for part in (section.state, section.track) if part)
-    return f"{where}, {section.shots} shots: {section.metric}, {SIDES[section.side]}"
+    return f"{where}, {shots(section.shots, 'shot')}: {section.metric}, {SIDES[section.side]}"
 
 
 def caption(section: DecileSection) -> str:

@@ -95,7 +95,7 @@ def _write_deciles(entries: "Sequence[Entry]", spec: Spec, folder: Path) -> str:
     from fewrec_cli.report.deciles.build import build
     from fewrec_cli.report.deciles.write import text, write
 
-    table = build(entries, title=f"{spec.title}: by decile", metrics=spec.deciles, shots=None)
+    table = build(entries, title=f"{spec.title}, by decile", metrics=spec.deciles, shots=None)
     write(table, folder)
     return f"\n{text(table, 'md')}"
 

@@ -177,7 +177,8 @@ class Pool:
                 backbone, one.user, one.support, seed=self.seed, training=False
             )
             losses.append(strategy.query_losses(backbone, adapted, one.user, one.query))
-        return float(torch.cat(losses).mean())
+        mean = float(torch.cat(losses).mean())
+        return mean if np.isfinite(mean) else np.inf
 
 
 def pool_of(

@@ -1,5 +1,6 @@
 """Two data sets as one: what was learned of the source's users and items serves the target's."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -110,7 +111,7 @@ class Pair(DataSource):
             dataset = reader.load(reporter)
         except DataError as fault:
             problem, remedy = (
-                text.replace("data.", f"data.{role}.") for text in (fault.problem, fault.remedy)
+                _placed(text, reader, role) for text in (fault.problem, fault.remedy)
             )
             raise DataError(f"{role}: {problem}", remedy) from fault
         return dataset if years is None else within(dataset, years, f"data.{role}_years")
@@ -132,6 +133,12 @@ class Pair(DataSource):
             shared, note = shared_words(text, side, self.words)
             fields, notes = (*fields, shared), (*notes, note)
         return Described(fields, notes, year, text, title)
+
+
+def _placed(text: str, reader: DataSource, role: str) -> str:
+    """Write a reader's keys as they stand in a pair: ``data.root`` as ``data.source.root``."""
+    keys = "|".join(map(re.escape, vars(reader)))
+    return re.sub(rf"(?<![\w./])data\.(?=(?:{keys})\b)", f"data.{role}.", text)
 
 
 def _on_scale(source: Dataset, scale: Scale | None) -> tuple[FloatArray, tuple[Note, ...]]:

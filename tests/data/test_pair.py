@@ -207,6 +207,19 @@ def test_faults_are_told_in_two_lines(folder: Path, keys: dict[str, Any], proble
     assert "\n" not in str(caught.value.problem) + str(caught.value.remedy)
 
 
+def test_a_file_s_name_is_no_key(folder: Path) -> None:
+    source = pair(folder, target={"interactions": str(folder / "data.columns.csv")})
+    with pytest.raises(DataError, match=re.escape("/data.columns.csv")):
+        source.load(QUIET)
+
+
+def test_two_data_sets_without_ratings_make_one(folder: Path) -> None:
+    bare = {"columns": {"year": "year"}, "scale": None}
+    data = pair(folder, source=bare, target=bare).load(QUIET)
+    assert data.implicit
+    assert data.interactions.rating.tolist() == [1.0] * 8
+
+
 def test_nothing_in_common_by_id_is_refused(folder: Path) -> None:
     source = pair(folder, items="id")
     (folder / "target.csv").write_text(BOOKS.replace("x1", "z1"))

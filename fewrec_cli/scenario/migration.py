@@ -53,7 +53,7 @@ class Migration(Scenario):
 
     Validation tasks come from the source, as nothing of the target may be chosen on;
     ``train=target`` has no source, so it is given validation users of the target with all their
-    ratings, which the others do not get.
+    ratings. The others do not get these: what is known is known of the same users in all three.
 
     Args:
         train: What pretraining sees.
@@ -139,8 +139,14 @@ class Migration(Scenario):
     def split(self, dataset: Dataset) -> Split:
         """Choose the tasks among the target's users, then what is trained on and validated on."""
         sides, note = self._sides(dataset)
-        known = self._known(dataset, sides)
-        cut = self._cut(dataset, sides, known)
+        nobody = np.zeros(len(dataset.interactions), dtype=bool)
+        others = cut_like(dataset, sides.other, nobody, "user_cold", self.rules, ())
+        known = self._known(dataset, others.train)
+        cut = replace(others, train=known)
+        if self.train != "target":
+            cut = cut_like(dataset, sides.source, nobody, self.like, self.rules, ())
+        if self.train == "both":
+            cut = replace(cut, train=np.union1d(cut.train, known))
         test = np.flatnonzero(sides.task)
         cut = replace(cut, test=test, notes=(note, *cut.notes, *self._told(sides, cut)))
         # Bounds are the target's; histories of the source's few held-out items are short.
@@ -150,8 +156,8 @@ class Migration(Scenario):
             return make_split(dataset, cut, self.rules, history=False, valid_rules=valid_rules)
         rules = replace(self.rules, min_interactions=self._least(), shots=0, curve=(0,))
         split = make_split(dataset, cut, rules, history=False, valid_rules=valid_rules)
-        shared = known if self.train != "source" else np.flatnonzero(sides.other)
-        return replace(split, test=replace(split.test, shared=self._enough(shared, dataset)))
+        shared = others.train if self.train == "source" else known
+        return replace(split, test=replace(split.test, shared=self._enough(shared)))
 
     def _sides(self, dataset: Dataset) -> tuple[_Sides, Note]:
         if dataset.domain is None:
@@ -169,9 +175,13 @@ class Migration(Scenario):
         mine = target & chosen[user]
         return _Sides(~target, mine, target & ~mine), Note("target users", count, text)
 
-    def _known(self, dataset: Dataset, sides: _Sides) -> IntArray:
-        """Return the target's rows that training may see: nested for a growing ``known``."""
-        other = np.flatnonzero(sides.other)
+    def _known(self, dataset: Dataset, other: IntArray) -> IntArray:
+        """Return the target's rows that training may see: nested for a growing ``known``.
+
+        Args:
+            dataset: Whose rows they are.
+            other: Rows of target users who are neither tasks nor kept for validation, ``(n,)``.
+        """
         if self.known == "all":
             return other
         shuffled = generator(self.rules.seed, "scenario", "known").permutation(other)
@@ -181,16 +191,6 @@ class Migration(Scenario):
         offsets, grouped = group(user, shuffled, np.unique(user[other]))
         _, rank = places(offsets)
         return np.sort(grouped[rank < self.known])
-
-    def _cut(self, dataset: Dataset, sides: _Sides, known: IntArray) -> Cut:
-        nobody = np.zeros(len(dataset.interactions), dtype=bool)
-        if self.train == "target":
-            held = cut_like(dataset, sides.other, nobody, "user_cold", self.rules, ())
-            return replace(held, train=np.intersect1d(held.train, known))
-        cut = cut_like(dataset, sides.source, nobody, self.like, self.rules, ())
-        if self.train == "both":
-            cut = replace(cut, train=np.union1d(cut.train, known))
-        return cut
 
     def _told(self, sides: _Sides, cut: Cut) -> tuple[Note, ...]:
         seen = members(cut.train, len(sides.source))
@@ -202,7 +202,7 @@ class Migration(Scenario):
         """Rows a task needs where its support is not its own."""
         return self.rules.min_interactions or self.query
 
-    def _enough(self, rows: IntArray, dataset: Dataset) -> IntArray:
+    def _enough(self, rows: IntArray) -> IntArray:
         most = max(shots for shots in (self.rules.shots, *self.rules.curve) if shots != "all")
         if len(rows) < most:
             raise ScenarioError(

@@ -101,7 +101,7 @@ def test_more_known_ratings_hold_the_fewer_ones() -> None:
 def test_both_domains_are_trained_on_together() -> None:
     dataset, _, both = cut_paired(train="both", known=2)
     source = cut_paired(train="source")[2]
-    target = cut_paired(train="target", known=2, validation=None)[2]
+    target = cut_paired(train="target", known=2)[2]
     np.testing.assert_array_equal(both.train, np.union1d(source.train, target.train))
     assert dataset.domain is not None
     assert (dataset.domain[both.valid.rows] == 0).all()
@@ -153,7 +153,7 @@ def test_the_leak_check_finds_lent_rows_that_were_not_declared_or_are_asked_for(
 
 
 def test_what_is_known_of_the_domain_is_trained_on_and_adapted_to_in_every_draw() -> None:
-    _, scenario, split = cut_paired(support="domain", train="target", shots=4, curve=[4])
+    _, scenario, split = cut_paired(support="domain", train="target", known=4, curve=[4])
     assert len(split.train) == 4
     for number in (0, 1):
         drawn = scenario.draw(split.test, number)
@@ -166,7 +166,7 @@ def test_notes_count_tasks_and_training_rows_by_domain() -> None:
     assert dataset.domain is not None
     assert notes["target users"].count == 8
     assert notes["pretraining"].count == int((dataset.domain[split.train] == 0).sum())
-    assert "and 40 of the target" in notes["pretraining"].text
+    assert "and 28 of the target" in notes["pretraining"].text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fewrec_cli.report.document import document
-from fewrec_cli.report.figure import pictures, themed
+from fewrec_cli.report.figure import Picture, pictures, themed
 from fewrec_cli.report.formats import FILES
 from fewrec_cli.report.html import html
 from fewrec_cli.report.latex import latex
@@ -91,6 +91,12 @@ def table() -> Table:
         "floor",
         ("1 run is missing: 100% of item_cold.",),
     )
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[Picture, ...]:
+    """The table's pictures, drawn once."""
+    return pictures(table())
 
 
 class Page(HTMLParser):
@@ -189,8 +195,7 @@ def test_json_has_the_rows_of_a_run_and_more_and_no_machines_path() -> None:
     assert "/home" not in document(table())
 
 
-def test_html_is_one_file_that_fetches_nothing() -> None:
-    drawn = pictures(table())
+def test_html_is_one_file_that_fetches_nothing(drawn: tuple[Picture, ...]) -> None:
     told = html(table(), drawn)
     page = Page()
     page.feed(told)
@@ -210,8 +215,8 @@ def test_html_is_one_file_that_fetches_nothing() -> None:
     assert {name: names.count(name) for name in used} == dict.fromkeys(used, 1)
 
 
-def test_pictures_follow_the_pages_colours() -> None:
-    (curve, times) = pictures(table())
+def test_pictures_follow_the_pages_colours(drawn: tuple[Picture, ...]) -> None:
+    (curve, times) = drawn
     assert (curve.name, times.name) == ("shots-user-cold-i", "time-user-cold-i")
     assert curve.png.startswith(b"\x89PNG")
     assert "currentColor" in curve.svg
@@ -234,7 +239,10 @@ def test_several_sizes_make_a_grid_per_metric() -> None:
     assert "mae ↓; 1,234 tasks, 5 draws, 2 seeds; mean ± sd over draws" in told
 
 
-def test_files_are_whole_or_absent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_whole_or_absent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn: tuple[Picture, ...]
+) -> None:
+    monkeypatch.setattr("fewrec_cli.report.write.pictures", lambda _: drawn)
     files = write(table(), folder / "out")
     there = sorted(path.name for path in (folder / "out").iterdir())
     assert there == sorted([*FILES.values(), "figures"])

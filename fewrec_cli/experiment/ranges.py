@@ -92,6 +92,7 @@ RANGES = {
     "strategy.hidden": Range(at_least(1), "1 or more", "as in [64,32]", each=True),
     "strategy.dropout": Range(share, "from 0 to 1", SHARE),
     "strategy.implicit_l2": Range(at_least(0), "0 or more", PENALTY),
+    "strategy.shift_penalty": Range(_above_or_none, "greater than 0, or null", "in rows, e.g. 10"),
     "strategy.without_support": Range(share, "from 0 to 1", SHARE),
     "strategy.adapter.inner_lr": Range(above(0), "greater than 0", "0.1 is a usual step"),
     "strategy.adapter.inner_steps": Range(at_least(0), "0 or more", "0 scores unadapted"),

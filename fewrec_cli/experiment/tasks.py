@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.core.types import IntArray
+from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.experiment.feed import TrainingRows
 from fewrec_cli.scenario.base import Episodes
@@ -26,12 +26,15 @@ class TaskTensors:
         mean: Of the training ratings (stars).
         sd: Of the training ratings (stars).
         rows: Training rows, for sampled negatives of implicit data.
+        past: Whether pretraining has seen each row of the data, ``(n,)``; None where tasks have no
+            history.
     """
 
     dataset: Dataset
     mean: float
     sd: float
     rows: TrainingRows
+    past: BoolArray | None = None
 
     def table(self, user: IntArray, rows: IntArray, seed: int) -> Rows:
         """Gather rows padded with -1, ``(tasks, n)``.
@@ -55,6 +58,7 @@ class TaskTensors:
             torch.from_numpy(rating).float(),
             torch.from_numpy(real).float(),
             negative,
+            past=None if self.past is None else torch.from_numpy(real & self.past[rows]).float(),
         )
 
     def batch(self, episodes: Episodes, tasks: IntArray, shots: int | None, seed: int) -> TaskBatch:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -98,7 +99,11 @@ def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     strategy.prepare(backbone, dataset, _guarded(train, source, f"strategy {strategy.name}"))
     mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
     rows = TrainingRows.of(train, dataset.n_items, mean, sd, implicit=dataset.implicit)
-    tensors = TaskTensors(dataset, mean, sd, rows)
+    past = None
+    if len(split.test.history):
+        past = np.zeros(len(dataset.interactions), dtype=bool)
+        past[split.train] = True
+    tensors = TaskTensors(dataset, mean, sd, rows, past)
     return World(
         dataset, scenario, split, train, totals, backbone, strategy, evaluation, rows, tensors
     )

@@ -18,6 +18,8 @@ class Rows:
         negative: For implicit data, one sampled item per row, ``(tasks, n)``; else None.
         partner: A second item whose features are mixed in, ``(tasks, n)``; else None.
         mix: Share of ``item`` in that mixture, 0..1, ``(tasks, n)``; None without ``partner``.
+        past: 1 for rows of a task's history, which pretraining has seen, 0 for others,
+            ``(tasks, n)``; None where tasks have no history.
     """
 
     item: Tensor
@@ -26,6 +28,7 @@ class Rows:
     negative: Tensor | None = None
     partner: Tensor | None = None
     mix: Tensor | None = None
+    past: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Self:
         """Return the same rows on ``device``."""

@@ -52,6 +52,8 @@ class MetaRidge(Strategy):
         hidden: Hidden widths of the network.
         dropout: Of its hidden numbers, and of an item's numbers all at once, 0..1.
         implicit_l2: Penalty on each item's squared y, in rows.
+        shift_penalty: Penalty, in rows, on how far a user's level on what is asked may lie from
+            that on the history (``scenario.history=true``), > 0; None allows no shift.
         weighting: Share of each task in a step: its share of the query ``rows``, or ``uniform``.
         tasks_per_step: Episodes per step.
         support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
@@ -80,6 +82,7 @@ class MetaRidge(Strategy):
         hidden: list[int],
         dropout: float,
         implicit_l2: float,
+        shift_penalty: float | None,
         weighting: Literal["uniform", "rows"],
         tasks_per_step: int,
         support: list[int],
@@ -98,6 +101,7 @@ class MetaRidge(Strategy):
         self.hidden = hidden
         self.dropout = dropout
         self.implicit_l2 = implicit_l2
+        self.shift_penalty = shift_penalty
         self.weighting = weighting
 
     @property
@@ -139,12 +143,26 @@ class MetaRidge(Strategy):
         start = backbone.head.linear_weights() + self._implied(stretched)
         rows = linear_support(backbone, user, stretched)
         residual = rows.rating - rows.offset - (rows.design @ start[..., None])[..., 0]
-        solved = fit(rows.design, residual, rows.weight, start, self._penalty())
+        design, penalty = rows.design, self._penalty()
+        shifted = self.shift_penalty is not None and stretched.past is not None
+        if shifted:
+            design, penalty = self._with_shift(design, penalty, stretched)
+        solved = fit(design, residual, rows.weight, design.new_zeros(design.shape[2]), penalty)
         seen = None
         if self.voice is not None:
-            left = residual - (rows.design @ (solved.weights - start)[..., None])[..., 0]
+            left = residual - (design @ solved.weights[..., None])[..., 0]
             seen = self.voice.reader.read(rows.design, rows.rating, left, rows.weight)
-        return RidgeAnswer(self.voice, start, solved.weights, solved.covariance, seen)
+        weights = start + solved.weights[:, -start.shape[-1] :]
+        if shifted:
+            weights = weights + functional.pad(solved.weights[:, :1], (start.shape[-1] - 1, 0))
+        return RidgeAnswer(self.voice, start, weights, solved.covariance, seen)
+
+    def _with_shift(self, design: Tensor, penalty: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Put a column in front that is 1 on rows outside the history, and its penalty."""
+        assert rows.past is not None, "the caller asks only then"
+        new = (1 - rows.past).repeat(1, design.shape[1] // rows.past.shape[1])  # and negatives
+        price = penalty.new_tensor([self.shift_penalty])
+        return torch.cat([new[..., None], design], -1), torch.cat([price, penalty])
 
     def _implied(self, rows: Rows) -> Tensor:
         """Return what the choice of items says, Σ_s v_s y_s / √Σ v, ``(tasks, columns)``."""

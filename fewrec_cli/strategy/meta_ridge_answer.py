@@ -37,8 +37,8 @@ class RidgeAnswer(Adapted):
     Attributes:
         voice: Turns scores into levels; None for implicit data.
         start: Prior mean w0 of each task, ``(tasks, columns)``.
-        weights: w, ``(tasks, columns)``.
-        covariance: K⁻¹ of each task.
+        weights: w, ``(tasks, columns)``, the shift since the history in the last, the constant.
+        covariance: K⁻¹ of each task; where there is a shift, with a first column for it.
         support: What the voice's network keeps of the supports; None for implicit data.
     """
 
@@ -55,7 +55,9 @@ class RidgeAnswer(Adapted):
         if self.support is None or self.voice is None:
             return score, None
         before = offset + (design @ self.start[..., None])[..., 0]
-        row = torch.stack([score, before, self.covariance.leverage(design)], -1)
+        shifts = len(self.covariance.spread) - design.shape[2]
+        whole = torch.cat([torch.ones_like(design[..., :shifts]), design], -1)
+        row = torch.stack([score, before, self.covariance.leverage(whole)], -1)
         tilt = self.voice.reader(self.support, item, design, row)
         return score, self.voice.levels(score, tilt)
 

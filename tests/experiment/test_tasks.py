@@ -1,5 +1,6 @@
 """Evaluation tasks as tensors: nested supports behind the history, parts that fit."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -112,6 +113,16 @@ def test_padded_cells_weigh_nothing(planted: Dataset) -> None:
     table = tensors(planted).table(np.array([60, 61]), np.array([[1440, -1], [1464, 1465]]), 0)
     assert table.weight.tolist() == [[1, 0], [1, 1]]
     assert table.item[0, 1] == table.rating[0, 1] == 0
+
+
+def test_rows_of_the_history_are_marked_as_past(planted: Dataset) -> None:
+    past = np.zeros(len(planted.interactions), dtype=bool)
+    past[1440:1442] = True
+    made = replace(tensors(planted), past=past)
+    table = made.table(np.array([60, 61]), np.array([[1441, 1442, -1], [1464, 1465, 1440]]), 0)
+    assert table.past is not None
+    assert table.past.tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert tensors(planted).table(np.array([60]), np.array([[1441]]), 0).past is None
 
 
 def test_implicit_tasks_come_with_seeded_negatives(planted: Dataset) -> None:

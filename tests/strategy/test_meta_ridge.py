@@ -10,6 +10,7 @@ from torch import Tensor
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Scale
 from fewrec_cli.engine.base import Prediction
+from fewrec_cli.engine.rows import linear_support
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.adapter.ridge import Ridge
 from fewrec_cli.strategy.meta_ridge import MetaRidge
@@ -63,6 +64,56 @@ def test_weights_are_the_prior_mean_and_a_ridge_of_what_it_leaves(kind: str) -> 
         change = np.linalg.solve(z.T @ (z * v[:, None]) + np.diag(penalty), z.T @ (v * left))
         close(adapted.start[task].detach(), torch.from_numpy(start))
         close(adapted.weights[task].detach(), torch.from_numpy(start + change))
+
+
+def with_past(rows: Rows, first: int = 2) -> Rows:
+    """Return the rows with the first ones of each task as its history."""
+    past = torch.zeros_like(rows.weight)
+    past[:, :first] = 1
+    return replace(rows, past=past)
+
+
+@pytest.mark.parametrize("feedback", ["explicit", "implicit"])
+def test_a_shift_since_the_history_is_a_bias_of_what_is_new(feedback: str) -> None:
+    made = case("mf", feedback=feedback)
+    found, support = awake(made, "strategy.shift_penalty=0.5"), with_past(made.support)
+    adapted = found.adapt(made.backbone, made.user, support, seed=0, training=False)
+    rows = linear_support(made.backbone, made.user, support)
+    assert support.past is not None
+    new = 1 - torch.cat([support.past] * (rows.design.shape[1] // support.past.shape[1]), 1)
+    penalty = torch.cat([torch.tensor([0.5]), found.adapter.log_penalty.exp().detach()]).to(new)
+    for task in range(len(made.user)):
+        z = torch.cat([new[task, :, None], rows.design[task]], 1).detach()
+        left = (rows.rating - rows.offset)[task] - rows.design[task] @ adapted.start[task]
+        v = rows.weight[task]
+        gram = z.T @ (z * v[:, None]) + torch.diag(penalty)
+        shift, *change = torch.linalg.solve(gram, z.T @ (v * left)).detach()
+        expected = adapted.start[task] + torch.stack(change)
+        expected[-1] += shift
+        close(adapted.weights[task].detach(), expected.detach())
+
+
+def test_a_dear_shift_is_none_and_so_is_one_without_a_history() -> None:
+    made = case("mf")
+    found, support = awake(made), with_past(made.support)
+    plain = answers(made, found, support)
+    assert plain.levels is not None
+    for penalty, rows in ((1e12, support), (1.0, made.support)):
+        found.shift_penalty = penalty
+        shifted = answers(made, found, rows)
+        close(shifted.score, plain.score)
+        assert shifted.levels is not None
+        close(shifted.levels, plain.levels)
+    assert not torch.allclose(answers(made, found, support).score, plain.score)
+
+
+def test_a_shift_goes_through_augmented_supports() -> None:
+    made = case("mf")
+    words = ("strategy.shift_penalty=1", "strategy/augment=[noise]", "strategy.augment_weight=0")
+    found, support = awake(made, *words), with_past(made.support)
+    stretched = answers(made, found, support)
+    found.augments = ()
+    close(stretched.score, answers(made, found, support).score)
 
 
 def test_pairs_of_implicit_rows_are_fitted_as_one_and_zero() -> None:

@@ -49,9 +49,11 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     names = ["item", "rating", "weight", *(["partner", "mix"] if mixed else [])]
     if parts[0].negative is not None:
         names.append("negative")
+    past = parts[0].past
     return replace(
         parts[0],
         **{name: torch.cat([getattr(part, name) for part in parts], 1) for name in names},
+        past=None if past is None else past.repeat(1, len(parts)),
     )
 
 

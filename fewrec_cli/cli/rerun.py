@@ -17,6 +17,8 @@ FINISHED = "metrics.json"
 CONFIG = "config.yaml"
 OPEN = ("evaluation", "trainer", "hydra")
 TASKS = ("shots", "query", "draws", "curve", "candidates", "history", "pool")
+WINDOWS = "fewrec_cli.scenario.windows.Windows"
+"""A scenario of which two more words decide which tasks, and which training rows, there are."""
 REMEDY = "train anew to change it: fewrec train"
 
 
@@ -101,6 +103,13 @@ def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
             ConfigError(
                 "the run was trained with scenario.shots=0: its tasks keep no support",
                 f"{REMEDY} ... {word}",
+            )
+        ]
+    if name in ("shots", "query") and scenario.get("_target_") == WINDOWS:
+        return [
+            ConfigError(
+                f"{key} decides which windows there are, and some may be trained on",
+                f"{REMEDY} ... {word}   (fewer shots of the same windows: scenario.curve=[...])",
             )
         ]
     if name in TASKS:

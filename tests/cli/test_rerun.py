@@ -63,6 +63,19 @@ def test_a_run_without_support_cannot_be_scored_with_one(
     assert fewrec("evaluate", f"run={base}", "scenario.shots=0").code == 0
 
 
+@pytest.mark.parametrize("word", ["scenario.shots=5", "scenario.query=2"])
+def test_windows_keep_their_length_as_other_windows_may_be_trained_on(
+    word: str, base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    cfg = composed("strategy=features", "scenario=windows", "logger=none")
+    OmegaConf.save(cfg, base / "config.yaml", resolve=True)
+    done = fewrec("evaluate", f"run={base}", word)
+    assert done.code == 2
+    assert f"{word.partition('=')[0]} decides which windows there are" in done.err
+    assert not jobs.configs
+    assert fewrec("evaluate", f"run={base}", "scenario.curve=[1,10]").code == 0
+
+
 def test_words_that_decide_who_is_cold_are_refused_by_name(
     base: Path, fewrec: "Call", jobs: "Jobs"
 ) -> None:

@@ -59,7 +59,7 @@ def test_the_interval_is_that_of_users_repeated_by_hand() -> None:
     first, second, user = drawn(2)
     found = compare_auc([first], [second], user, resamples=2000, seed=0)
     random, users, by_hand = np.random.default_rng(5), np.unique(user), []
-    for _ in range(2000):
+    for _ in range(1000):
         rows = np.concatenate([np.flatnonzero(user == u) for u in random.choice(users, len(users))])
         liked = first.relevant[rows]
         values = [pairs_fast(one.score[rows], liked) for one in (first, second)]

@@ -107,13 +107,15 @@ def _shared(
     """Return floors and oracle once, however many runs have scored them.
 
     Runs of the same data, scenario, evaluation and seed have the same floors: those of the first
-    stand, and a difference is told. Where the words differ, a floor stands once for each.
+    stand, and a difference is told. Where the words differ, a floor stands once for each, unless
+    all floors are equal: further attributes of items, for one, change no floor.
     """
     averaged = sorted({key for entry in entries for key in _varying(entry)})
-    variants: dict[tuple[tuple[str, str], ...], list[Run]] = {}
+    variants: Variants = {}
     for run in (run for entry in entries for run in entry.runs):
         key = tuple(sorted(protocol(run, averaged).items()))
         variants.setdefault(key, []).append(run)
+    variants = _folded(variants)
     words = [dict(key) for key in variants]
     telling = distinguishing(words) if len(words) > 1 else ()
     lines: list[Line] = []
@@ -126,6 +128,32 @@ def _shared(
         told = {key: own[key] for key in telling if key in own}
         lines += _floors(list(first.values()), scores, told)
     return lines, tuple(dict.fromkeys(notes))
+
+
+Variants = dict[tuple[tuple[str, str], ...], list[Run]]
+"""The runs of each data, scenario and evaluation."""
+
+
+def _folded(variants: Variants) -> Variants:
+    """Put runs of different words together where the same episodes have the same floors."""
+    kept: Variants = {}
+    for key, runs in variants.items():
+        alike = next((one for one, others in kept.items() if _equal(others, runs)), key)
+        kept.setdefault(alike, []).extend(runs)
+    return kept
+
+
+def _equal(some: Sequence[Run], others: Sequence[Run]) -> bool:
+    """Whether two lists of runs cover the same episodes and seeds with the same floors."""
+    by_tasks = [{(run.episode_hash, run.seed): run for run in runs} for runs in (some, others)]
+    if by_tasks[0].keys() != by_tasks[1].keys():
+        return False
+    pairs = [(by_tasks[0][tasks], by_tasks[1][tasks]) for tasks in by_tasks[0]]
+    return all(_names(one) == _names(two) and not _unlike(one, two) for one, two in pairs)
+
+
+def _names(run: Run) -> set[tuple[str, Shots]]:
+    return {(row.row, row.shots) for row in run.rows if row.kind in SHARED}
 
 
 def _floors(

@@ -141,6 +141,18 @@ def test_floors_of_other_settings_stand_side_by_side(tmp_path: Path) -> None:
     assert names == ["item mean", "item mean (evaluation.item_shrinkage=10)"]
 
 
+def test_equal_floors_of_other_settings_stand_once(tmp_path: Path) -> None:
+    """Further attributes of items change the data's words and hash, and no floor."""
+    first = run(tmp_path / "a", FLOOR)
+    words = {"data.rare": 1, "strategy._target_": "fewrec_cli.strategy.reptile.Reptile"}
+    second = run(tmp_path / "b", FLOOR, name="reptile", words=words)
+    entries = [
+        Entry(one.rows[0].row, (one,), "user_cold") for one in map(read_run, (first, second))
+    ]
+    names = [one.row for one in build(entries, metrics=["mae"]).rows if one.kind == "floor"]
+    assert names == ["item mean"]
+
+
 def test_files_of_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     first, other = run(tmp_path / "a", FLOOR), run(tmp_path / "b", [[0.4] * 3] * 2)
     (first / "tasks.parquet").write_bytes((other / "tasks.parquet").read_bytes())

@@ -128,12 +128,21 @@ def _figure(line: Line, metric: str) -> Figure:
     told = [piece.summary.metrics.get(metric) for piece in line.pieces]
     if not line.per_task(metric):
         mean, _ = mean_sd([None if one is None else one.mean for one in told])
-        alone = told[0].sd if len(told) == 1 and told[0] is not None else None
+        alone = told[0].sd if len(told) == 1 and told[0] is not None else _over_splits(line, metric)
         return Figure(mean, alone, _over_seeds([None if t is None else t.mean for t in told], line))
     draws = {id(piece): per_draw(piece.columns, metric, piece.draw) for piece in line.pieces}
     means = [_mean_over([draws[id(piece)] for piece in some]) for some in line.splits.values()]
     mean, sd = mean_sd(np.concatenate(means).tolist())
     return Figure(mean, sd, _over_seeds([_mean(draws[id(piece)]) for piece in line.pieces], line))
+
+
+def _over_splits(line: Line, metric: str) -> float | None:
+    """Return the deviation of the splits' means, for a metric without a figure per task."""
+    means = []
+    for some in line.splits.values():
+        told = [piece.summary.metrics.get(metric) for piece in some]
+        means.append(mean_sd([None if one is None else one.mean for one in told])[0])
+    return mean_sd(means)[1]
 
 
 def _over_seeds(means: Sequence[float | None], line: Line) -> float | None:

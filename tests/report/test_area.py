@@ -1,10 +1,12 @@
 """AUC differences between rows of runs: over draws, seeds and splits, of lone candidates alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fewrec_cli.experiment.result import Row
+from fewrec_cli.experiment.result import Row, Summary
 from fewrec_cli.metric.alone import Alone
 from fewrec_cli.report import pair as pairs
 from fewrec_cli.report.area import area_difference
@@ -83,3 +85,15 @@ def test_the_table_takes_it_for_auc_alone() -> None:
     lists = Columns({}, np.ones(TASKS, int))
     many = line(Piece("a", 0, USER, np.zeros(TASKS, int), lists, pair.line.pieces[0].summary, "f"))
     assert not comparable(Pair(many, many, "auc"))
+
+
+def test_a_figure_of_no_task_has_its_deviation_over_splits() -> None:
+    def told(number: int, split: str, mean: float) -> Piece:
+        made = piece(1.0, number, split=split)
+        return replace(made, summary=replace(made.summary, metrics={"auc": Summary(mean, None)}))
+
+    several = line(told(0, "a", 0.6), told(1, "a", 0.8), told(0, "b", 0.9), told(1, "b", 0.9))
+    figure = several.figure("auc")
+    assert figure.mean == pytest.approx(0.8)
+    assert figure.sd == pytest.approx(np.std([0.7, 0.9], ddof=1))
+    assert line(told(0, "a", 0.6), told(1, "a", 0.8)).figure("auc").sd is None

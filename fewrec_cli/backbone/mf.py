@@ -16,6 +16,7 @@ from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
 
+
 class FactorHead(Head):
     """score = offset + q · p + b, where the task's ``factor`` p and ``bias`` b are adapted.
 

@@ -66,7 +66,7 @@ def _blend(value_of: Values, adapter: object) -> Iterator[Fault]:
         )
     if adapter != UNADAPTED or value_of("strategy.augment"):
         yield (
-            "strategy=blend adapts every run as it was trained to: no adapter or augment of its own",
+            "strategy=blend adapts each run as it was trained to: no adapter or augment of its own",
             "leave strategy/adapter and strategy/augment out",
         )
 

@@ -22,6 +22,10 @@ Support = Literal["user", "domain"]
 Like = Literal["both_cold", "user_cold"]
 
 
+LENT = 64
+"""Shared rows of a support at least, so that episodes are the same for runs of other curves."""
+
+
 @dataclass(frozen=True)
 class _Sides:
     """Rows of a paired data set by what they are to the tasks, ``(n,)`` each.
@@ -49,7 +53,7 @@ class Migration(Scenario):
 
     With ``support=domain`` the task is the whole domain: all users of the target are adapted to the
     same few ratings, drawn from target users who are no tasks; the curve counts these. Where
-    training sees ratings of the target, they are the same ones in every draw.
+    training sees ratings of the target, they are those of the first draw.
 
     Validation tasks come from the source, as nothing of the target may be chosen on;
     ``train=target`` has no source, so it is given validation users of the target with all their
@@ -156,8 +160,7 @@ class Migration(Scenario):
             return make_split(dataset, cut, self.rules, history=False, valid_rules=valid_rules)
         rules = replace(self.rules, min_interactions=self._least(), shots=0, curve=(0,))
         split = make_split(dataset, cut, rules, history=False, valid_rules=valid_rules)
-        shared = others.train if self.train == "source" else known
-        return replace(split, test=replace(split.test, shared=self._enough(shared)))
+        return replace(split, test=replace(split.test, shared=self._enough(others.train)))
 
     def _sides(self, dataset: Dataset) -> tuple[_Sides, Note]:
         if dataset.domain is None:
@@ -184,9 +187,9 @@ class Migration(Scenario):
         """
         if self.known == "all":
             return other
-        shuffled = generator(self.rules.seed, "scenario", "known").permutation(other)
         if self.support == "domain":
-            return np.sort(shuffled[: self.known])
+            return np.sort(self._lent(other, 0)[: self.known])
+        shuffled = generator(self.rules.seed, "scenario", "known").permutation(other)
         user = dataset.interactions.user
         offsets, grouped = group(user, shuffled, np.unique(user[other]))
         _, rank = places(offsets)
@@ -207,8 +210,8 @@ class Migration(Scenario):
         if len(rows) < most:
             raise ScenarioError(
                 f"support=domain needs {most:,} ratings of target users who are no tasks, "
-                f"and {len(rows):,} are there (scenario.known={self.known})",
-                "lower scenario.shots and scenario.curve, or raise scenario.known",
+                f"and {len(rows):,} are there",
+                "lower scenario.shots and scenario.curve, or scenario.fraction",
             )
         return rows
 
@@ -217,7 +220,10 @@ class Migration(Scenario):
         drawn = draw_episodes(pool, number, query=self.query, seed=self.seed)
         if pool.shared is None:
             return drawn
-        most = max(shots for shots in (self.shots, *self.curve) if shots is not None)
-        turn = number if self.train == "source" else 0
-        order = generator(self.seed, "domain", turn).permutation(pool.shared)[:most]
-        return replace(drawn, support=np.tile(order, (len(drawn), 1)))
+        most = max(LENT, *(shots for shots in (self.shots, *self.curve) if shots is not None))
+        lent = self._lent(pool.shared, number)[:most]
+        return replace(drawn, support=np.tile(lent, (len(drawn), 1)))
+
+    def _lent(self, rows: IntArray, number: int) -> IntArray:
+        """Return the rows in the order in which a draw lends them, the same for all of training."""
+        return generator(self.rules.seed, "domain", number).permutation(rows)

@@ -11,8 +11,9 @@ from fewrec_cli.core.errors import ConfigError, RunError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.base import Scenario, Split
-from fewrec_cli.scenario.episode import episode_table
+from fewrec_cli.scenario.episode import episode_hash, episode_table
 from fewrec_cli.scenario.leak import check_leaks
+from fewrec_cli.scenario.migration import LENT
 from tests.composed import composed
 from tests.planted import planted_dataset
 from tests.scenario.contract import SMALL, ScenarioContract, made, shipped
@@ -122,7 +123,7 @@ def test_validation_like_new_items_has_neither_user_nor_item_in_training() -> No
 def test_the_domain_s_ratings_are_the_support_of_every_task() -> None:
     dataset, scenario, split = cut_paired(support="domain", shots=3, curve=[0, 1, 3])
     first, second = scenario.draw(split.test, 0), scenario.draw(split.test, 1)
-    assert first.support.shape == (8, 3)
+    assert first.support.shape == (8, LENT)
     assert (first.support == first.support[0]).all()
     assert (first.support != second.support).any()
     owners = dataset.interactions.user[first.support[0]]
@@ -152,12 +153,14 @@ def test_the_leak_check_finds_lent_rows_that_were_not_declared_or_are_asked_for(
         check_leaks(dataset, split, [twice])
 
 
-def test_what_is_known_of_the_domain_is_trained_on_and_adapted_to_in_every_draw() -> None:
-    _, scenario, split = cut_paired(support="domain", train="target", known=4, curve=[4])
-    assert len(split.train) == 4
-    for number in (0, 1):
-        drawn = scenario.draw(split.test, number)
-        assert set(drawn.support[0]) == set(split.train)
+def test_what_is_known_of_the_domain_is_trained_on_and_lent_by_the_first_draw() -> None:
+    words: dict[str, Any] = {"support": "domain", "known": 4}
+    _, scenario, split = cut_paired(**words, train="target", curve=[4])
+    drawn = scenario.draw(split.test, 0)
+    assert set(drawn.support[0, :4]) == set(split.train)
+    _, other, alike = cut_paired(**words, train="source", curve=[0, 1, 9])
+    again = [other.draw(alike.test, number) for number in (0, 1)]
+    assert episode_hash([drawn, scenario.draw(split.test, 1)]) == episode_hash(again)
 
 
 def test_notes_count_tasks_and_training_rows_by_domain() -> None:

@@ -1,5 +1,6 @@
 """The table itself, from the runs that have finished."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fewrec_cli.report.model import Table
 
 FILE = "table.json"
+MISSING = "Missing: "
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
     there = {(entry.state, entry.track) for entry in entries}
     ours = {(entry.name, entry.state, entry.track) for entry in entries}
     tracks = [f"{name}: {track.text}." for name, track in spec.tracks.items() if track.text.strip()]
-    absent = [f"Missing: {', '.join(missing)}."] if missing else []
+    absent = [f"{MISSING}{', '.join(missing)}."] if missing else []
     table = build(
         entries,
         title=spec.title,
@@ -103,7 +105,9 @@ def _write_deciles(entries: "Sequence[Entry]", spec: Spec, folder: Path) -> str:
 def status(folder: Path) -> str:
     """What there is of a table, told from its folder without composing anything."""
     if (folder / FILE).is_file():
-        return "finished"
+        notes = json.loads((folder / FILE).read_text(encoding="utf-8"))["notes"]
+        missing = sum(note.count(",") + 1 for note in notes if note.startswith(MISSING))
+        return f"written, {missing} rows missing" if missing else "finished"
     done = len(list(folder.glob(f"runs/*/{FINISHED}")))
     return f"{done} runs finished" if done else "not run"
 

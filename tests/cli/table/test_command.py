@@ -92,6 +92,7 @@ def test_a_table_is_run_once_and_written_in_every_format(folder: Path, table_fil
         ("ridge", "new users", "B"),
     }
     times = {path: path.stat().st_mtime_ns for path in out.rglob("metrics.json")}
+    assert "min; finished" in fewrec(["table", "--config-dir", "my"], folder).stdout
     again = fewrec(SMALL, folder)
     assert again.returncode == 0
     assert "7 runs, all finished" in again.stderr
@@ -112,8 +113,10 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(folder: Path, table_file:
     assert log is not None
     assert (folder / log[1]).is_file()
     text = (folder / "outputs" / "tables" / "small" / "table.md").read_text(encoding="utf-8")
-    assert "Missing: ridge in new users A, ridge in new users B." in text
+    assert "Missing: ridge in new users A, ridge in new users B, maml in few users A." in text
     assert "| maml |" in text
+    listed = fewrec(["table", "--config-dir", "my"], folder).stdout
+    assert "7 runs, about 10 min; written, 3 rows missing" in listed
 
 
 @pytest.mark.slow
@@ -126,7 +129,7 @@ def test_a_report_without_a_finished_run_says_so(folder: Path, table_file: Write
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_has_finished(folder: Path, table_file: Write) -> None:
-    table_file(**{"table.rows.ridge.words": ENDLESS})
+    table_file(**{"table.rows.ridge.words": ENDLESS, "table.rows.ridge.more": {}})
     process = subprocess.Popen(
         [sys.executable, "-m", "fewrec_cli", *SMALL, "--jobs", "1"],
         cwd=folder,
@@ -151,7 +154,13 @@ def test_ctrl_c_keeps_what_has_finished(folder: Path, table_file: Write) -> None
     assert "interrupted during pretraining" in "".join(one.read_text() for one in log.glob("*"))
 
 
-ENDLESS = ["strategy=transfer", "strategy/adapter=ridge", "trainer.max_steps=10000000"]
+ENDLESS = [
+    "strategy=transfer",
+    "strategy/adapter=ridge",
+    "strategy.epochs=1000000",
+    "strategy.patience=1000000",
+    "trainer.max_steps=10000000",
+]
 
 
 @pytest.mark.slow

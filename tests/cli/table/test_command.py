@@ -130,25 +130,18 @@ def test_a_report_without_a_finished_run_says_so(folder: Path, table_file: Write
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_has_finished(folder: Path, table_file: Write) -> None:
     table_file(**{"table.rows.ridge.words": ENDLESS, "table.rows.ridge.more": {}})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fewrec_cli", *SMALL, "--jobs", "1"],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:  # ridge is longest and starts first; the next is under way
-        if line.startswith("start: ridge"):
-            break
     log = folder / "outputs" / "tables" / "small" / "logs"
-    until = time.monotonic() + 120
-    while not any("pretrain" in one.read_text() for one in log.glob("ridge*")):
-        assert time.monotonic() < until
-        time.sleep(0.2)
-    os.kill(process.pid, signal.SIGINT)
-    told = process.stderr.read()
-    assert process.wait(120) == 130
+    words = [sys.executable, "-m", "fewrec_cli", *SMALL, "--jobs", "1"]
+    with subprocess.Popen(
+        words, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        until = time.monotonic() + 120
+        while not any("pretrain" in one.read_text() for one in log.glob("ridge*")):
+            assert time.monotonic() < until  # ridge takes longest by its estimate and starts first
+            time.sleep(0.2)
+        os.kill(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 130
     assert "interrupted; 0 of 7 runs are finished and kept" in told
     assert not list(folder.rglob("metrics.json"))
     assert "interrupted during pretraining" in "".join(one.read_text() for one in log.glob("*"))

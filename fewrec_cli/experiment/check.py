@@ -17,6 +17,8 @@ from fewrec_cli.strategy.words import ADAPTER_WORDS, ASIDE
 
 GROUPS = ("data", "scenario", "backbone", "strategy", "trainer", "evaluation", "logger")
 ROOT = {"seed": "int", "threads": "int", "resume": "str | None", "table": "dict | None"}
+TABLE = "table"
+"""Read by ``fewrec table`` alone."""
 LIGHTNINGS = ("trainer", "logger")
 HYDRA_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
 LATER = re.compile(r"\$\{hydra[:.]")  # known only once a job has its folder
@@ -63,7 +65,7 @@ def _root(cfg: DictConfig) -> Iterable[FewrecError]:
         if key in ROOT:
             yield from _type(key, cfg, key, ast.parse(ROOT[key], mode="eval").body, __name__)
         elif key not in GROUPS and not re.search(rf"\$\{{{re.escape(key)}\b", text):
-            yield _nothing_reads(key, (*GROUPS, *ROOT))
+            yield _nothing_reads(key, (*GROUPS, *(one for one in ROOT if one != TABLE)))
 
 
 def _unread(

@@ -37,6 +37,7 @@ def test_a_run_gets_a_folder_named_after_its_choices(fewrec: "Call", jobs: "Jobs
     ]
 
 
+@pytest.mark.slow
 def test_equal_configs_share_a_hash_and_other_configs_have_another(
     fewrec: "Call", jobs: "Jobs"
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_finished_run_is_not_overwritten(fewrec: "Call", jobs: "Jobs") -> None
     assert (Path("here") / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_told(fewrec: "Call", jobs: "Jobs") -> None:
     Path("taken").write_text("a file")
     done = fewrec("train", "hydra.run.dir=taken/run")

@@ -81,6 +81,7 @@ def test_the_module_runs_as_the_command_does(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_in_one_line(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW_IMPORT, "train"],

@@ -155,6 +155,7 @@ def test_values_with_spaces_or_brackets_work(value: str, fewrec: "Call", jobs: "
     assert jobs.configs[0]["resume"] == value.strip("'\"")
 
 
+@pytest.mark.slow
 def test_the_quoted_form_that_an_error_prints_is_accepted(fewrec: "Call", jobs: "Jobs") -> None:
     refused = fewrec("train", "resume=runs (old), [1]")
     quoted = refused.err.splitlines()[1].removeprefix("  write ").strip('"')

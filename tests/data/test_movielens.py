@@ -294,6 +294,7 @@ def test_words_out_of_range_are_refused(tmp_path: Path) -> None:
     refused("data.timeout=0", "movielens", root=str(tmp_path / "none"), timeout=0)
 
 
+@pytest.mark.slow
 def test_one_faulty_row_of_many_is_found_by_its_line(tmp_path: Path) -> None:
     rows = "".join(f"{n % 997}::{10 + n % 2 * 10}::3::{n}\n" for n in range(200_000))
     files = ML_1M | {"ratings.dat": f"{rows}1::10::?::1\n"}

@@ -66,6 +66,7 @@ def test_people_like_the_user_are_counted(ridge: Path) -> None:
     assert sum(counts) <= 60
 
 
+@pytest.mark.slow
 def test_a_gradient_run_says_what_moves_it(finished: Path) -> None:
     found = asked(finished)
     assert found.half is None

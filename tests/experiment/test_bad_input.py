@@ -267,6 +267,7 @@ def test_no_shots_are_the_unadapted_score_and_no_mistake(
     assert "0 shots, 12 tasks" in fewrec("train", *quick, *words).out
 
 
+@pytest.mark.slow
 def test_what_is_dropped_is_counted(folder: Path, fewrec: "Call") -> None:
     write(*GOOD, GOOD[5], "shy,i1,3,5", *(f"short{n},i2,3,5" for n in range(20)))
     words = ("trainer=cpu", "trainer.max_steps=1", "logger=none", "scenario.validation=null")

@@ -43,6 +43,7 @@ def manifest(split_run: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_every_row_is_split_at_the_sizes_asked_for(lines: pd.DataFrame, split_run: Path) -> None:
     tasks = pd.read_parquet(split_run / "tasks.parquet")
     assert set(lines["shots"]) == {"2", "all"}

@@ -80,6 +80,7 @@ def looks(panel) -> dict[str, tuple[str, str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_floors_look_the_same_in_every_figure_and_differ_from_each_other(folder, panels) -> None:
     names = [floor.name for floor in floors(implicit=False)]
     everyone = tuple(row for name in (*names, "mine", "yours") for row in line(name, "floor", 1, 1))

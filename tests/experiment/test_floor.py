@@ -200,6 +200,7 @@ def test_a_large_draw_is_quick() -> None:
         )  # about 0.01 s when the machine idles
 
 
+@pytest.mark.slow
 def test_floors_on_the_split_of_melu_reach_their_known_level(real_data) -> None:
     """User-cold, 668 tasks; levels measured elsewhere over five other draws of the query sets."""
     import pandas as pd

@@ -21,6 +21,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_an_opened_run_has_its_trained_weights(finished: Path) -> None:
     cfg, world, chosen = open_run(finished, QUIET)
     saved = torch.load(finished / "checkpoint.ckpt", weights_only=True)["state_dict"]

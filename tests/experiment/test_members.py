@@ -97,6 +97,7 @@ def test_a_blend_of_nothing_or_with_an_adapter_is_refused(
     assert said in done.told
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_finished_run_is_refused(folder: Path) -> None:
     done = call("train", *QUICK, "strategy=blend", "strategy.runs=[nowhere]")
     assert done.code == 2

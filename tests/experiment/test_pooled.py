@@ -223,6 +223,7 @@ def test_implicit_data_is_refused() -> None:
         refuse(replace(of, dataset=implicit), draw(of))
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_with_pooled_supports(
     fewrec: Callable[..., Any],
     quick: tuple[str, ...],

@@ -17,6 +17,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return call("train", *QUICK, *ASKED, f"hydra.run.dir={folder / 'run'}")
 
 
+@pytest.mark.slow
 def test_three_of_each_task_s_query_items_are_positives(outcome: Outcome) -> None:
     tasks = pd.read_parquet(outcome.run / "tasks.parquet")
     assert tasks["precision@3"].notna().all()  # no task is without a positive

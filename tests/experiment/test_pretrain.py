@@ -31,6 +31,7 @@ def validation_loss(world: World) -> float:
     return module._validation_loss(world, validation_batches(world))
 
 
+@pytest.mark.slow
 def test_the_best_validated_weights_are_kept(tmp_path: Path) -> None:
     words = ("strategy=transfer", "strategy.outer_lr=0.3", "strategy.rows_per_step=64")
     more = ("trainer.max_steps=-1", "strategy.epochs=12", "strategy.patience=99")
@@ -165,6 +166,7 @@ def short_users(alone: int, others: int) -> tuple[str, ...]:
     )
 
 
+@pytest.mark.slow
 def test_users_too_short_for_an_episode_are_counted(folder: Path, fewrec: "Call") -> None:
     done = fewrec("train", *short_users(alone=9, others=4))
     assert done.code == 0

@@ -142,6 +142,7 @@ def test_whoever_reads_a_share_of_the_rows_as_if_it_were_all_is_refused(
         world_of(parts, *words)
 
 
+@pytest.mark.slow
 def test_meta_ridge_counts_the_rows_of_all_processes(parts: Path) -> None:
     whole, alone = (
         world_of(parts, f"data.shard={word}", "strategy=meta_ridge") for word in ("none", "auto")

@@ -93,6 +93,7 @@ def test_csv_and_json_hold_every_row_and_undefined_is_empty_or_null(table: Decil
 
 
 @pytest.mark.usefixtures("drawn_once")
+@pytest.mark.slow
 def test_files_are_whole_and_pages_fetch_nothing(table: DecileTable, tmp_path: Path) -> None:
     written = write(table, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["figures", *FILES.values()])

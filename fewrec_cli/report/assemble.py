@@ -1,6 +1,6 @@
 """From entries to sections: the rows of one state and track, floors among them only once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def _shared(
     for run in (run for entry in entries for run in entry.runs):
         key = tuple(sorted(protocol(run, averaged).items()))
         variants.setdefault(key, []).append(run)
-    variants = _folded(variants)
+    variants = _folded(variants, scores)
     words = [dict(key) for key in variants]
     telling = distinguishing(words) if len(words) > 1 else ()
     lines: list[Line] = []
@@ -134,22 +134,31 @@ Variants = dict[tuple[tuple[str, str], ...], list[Run]]
 """The runs of each data, scenario and evaluation."""
 
 
-def _folded(variants: Variants) -> Variants:
-    """Put runs of different words together where the same episodes have the same floors."""
+def _folded(variants: Variants, scores: Mapping[Path, Scores]) -> Variants:
+    """Put runs of different words together where the same episodes have the same floors.
+
+    Floors are held to the metrics that the table shows: attributes of items change diversity@k.
+    """
     kept: Variants = {}
     for key, runs in variants.items():
-        alike = next((one for one, others in kept.items() if _equal(others, runs)), key)
+        alike = next((one for one, others in kept.items() if _equal(others, runs, scores)), key)
         kept.setdefault(alike, []).extend(runs)
     return kept
 
 
-def _equal(some: Sequence[Run], others: Sequence[Run]) -> bool:
+def _equal(some: Sequence[Run], others: Sequence[Run], scores: Mapping[Path, Scores]) -> bool:
     """Whether two lists of runs cover the same episodes and seeds with the same floors."""
     by_tasks = [{(run.episode_hash, run.seed): run for run in runs} for runs in (some, others)]
     if by_tasks[0].keys() != by_tasks[1].keys():
         return False
     pairs = [(by_tasks[0][tasks], by_tasks[1][tasks]) for tasks in by_tasks[0]]
-    return all(_names(one) == _names(two) and not _unlike(one, two) for one, two in pairs)
+    shown = {
+        name
+        for one in scores.values()
+        for columns in one.columns.values()
+        for name in columns.values
+    }
+    return all(_names(one) == _names(two) and not _unlike(one, two, shown) for one, two in pairs)
 
 
 def _names(run: Run) -> set[tuple[str, Shots]]:
@@ -190,14 +199,16 @@ def _uneven(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def _unlike(first: Run, other: Run) -> list[str]:
-    """Say where two runs that must have the same floors have not."""
+def _unlike(first: Run, other: Run, among: Set[str] | None = None) -> list[str]:
+    """Say where two runs that must have the same floors have not, ``among`` metrics or in any."""
     theirs = {(row.row, row.shots): row for row in other.rows if row.kind in SHARED}
     for row in (row for row in first.rows if row.kind in SHARED):
         twin = theirs.get((row.row, row.shots))
         if twin is None:
             continue
         for metric, figure in row.metrics.items():
+            if among is not None and metric not in among:
+                continue
             mean = twin.metrics[metric].mean if metric in twin.metrics else None
             if figure.mean is not None and mean is not None and abs(figure.mean - mean) > AGREE:
                 return [

@@ -32,6 +32,12 @@ GRIDS = {
     "test_bad_words_end_in_two_lines_and_leave_nothing": 5,
     "test_a_mistake_is_told_in_two_lines": 6,
     "test_data_check_tells_the_same": 4,
+    "test_real_counts": 3,
+    "test_lists_equal_the_hand_s_and_leave_out_what_was_seen": 3,
+    "test_engines_give_the_hand_s_weights_and_gradients": 3,
+    "test_a_third_of_all_cases_equals_vmap": 3,
+    "test_help_lists_and_mistakes_import_nothing_heavy": 3,
+    "test_the_fit_is_scikit_learn_s_on_rows_made_by_loops": 2,
     "test_wrong_words_are_told_before_anything_runs": 2,
     "test_means_equal_a_loop_over_lines": 3,
     "test_what_cannot_be_is_told_in_two_lines": 3,
@@ -44,7 +50,7 @@ GRIDS = {
     "test_values_with_spaces_or_brackets_work": 5,
     "test_a_closed_stdout_ends_the_command_quietly": 4,
     "test_a_sweep_works_in_any_order_of_words": 2,
-    "test_every_scenario_runs_and_leaks_nothing": 2,
+    "test_every_scenario_runs_and_leaks_nothing": 6,
 }
 """Tests of which every n-th case is unmarked and the others are slow: no case is left out, and
 ``make test`` stays short."""

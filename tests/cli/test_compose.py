@@ -163,6 +163,7 @@ def test_a_sweep_stops_at_the_job_that_fails_and_names_it(fewrec: "Call", jobs: 
     assert done.err.endswith("error: diverged\n  lower the step\n")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_overwritten(fewrec: "Call", jobs: "Jobs") -> None:
     assert fewrec("train", "hydra.run.dir=here").code == 0
     done = fewrec("train", "hydra.run.dir=here")

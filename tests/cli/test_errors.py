@@ -163,6 +163,7 @@ def test_the_quoted_form_that_an_error_prints_is_accepted(fewrec: "Call", jobs: 
     assert jobs.configs[0]["resume"] == "runs (old), [1]"
 
 
+@pytest.mark.slow
 def test_lightnings_own_arguments_pass(fewrec: "Call", jobs: "Jobs") -> None:
     done = fewrec("train", "trainer=cpu", "+trainer.limit_train_batches=5")
     assert done.code == 0, done.err
@@ -176,6 +177,7 @@ def test_debug_anywhere_shows_the_traceback(fewrec: "Call", jobs: "Jobs") -> Non
         assert "error: seed must be a whole number" in shown
 
 
+@pytest.mark.slow
 def test_a_key_of_a_users_own_root_config_may_serve_other_keys(
     fewrec: "Call", jobs: "Jobs", folder: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_files_are_written_and_the_folder_is_the_last_line(fewrec: "Call", folde
 
 
 @pytest.mark.usefixtures("sweep")
+@pytest.mark.slow
 def test_nothing_of_training_is_imported(folder: Path) -> None:
     code = (
         "import sys\nfrom fewrec_cli.cli import main\n"

@@ -96,6 +96,7 @@ def test_other_films_and_broken_lines_are_refused(tmp_path: Path, lines: str, pr
     refused(problem, "movielens", **placed(tmp_path, lines))
 
 
+@pytest.mark.slow
 def test_real_facts_cover_nearly_all_rated_films(real_data_at: Path) -> None:
     data = load("movielens", version="1m", root=str(real_data_at), extra="auto", rare=2)
     assert (

@@ -83,6 +83,7 @@ def test_a_learned_step_per_number_gets_its_gradient(kind, steps) -> None:
     steps=st.integers(0, 3),
     seed=st.integers(0, 1000),
 )
+@pytest.mark.slow
 def test_any_lengths_of_supports_equal_the_hand_s(
     kind, which, feedback, order, lengths, steps, seed
 ) -> None:

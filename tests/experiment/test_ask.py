@@ -13,6 +13,7 @@ from fewrec_cli.experiment.ask import Questions, as_json, ask
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call
 
+pytestmark = pytest.mark.slow
 PLAIN: dict[str, Any] = {"k": 4, "known": 1.0, "rated": {}, "about": {}}
 
 

@@ -59,6 +59,7 @@ def mean_variance(world: World, user: NewUser, asked: list[int]) -> float:
 
 
 @pytest.mark.parametrize("user", [NOBODY, SOMEBODY], ids=["nobody", "somebody"])
+@pytest.mark.slow
 def test_what_is_asked_lowers_the_variance_most_when_adapted_to(ridge: World, user) -> None:
     known = chance(ridge, user)
     found = evidence(ridge, user, known, 3)
@@ -88,6 +89,7 @@ def test_people_are_cut_to_what_fits(ridge: World, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("backbone", ["mf", "mlp"])
+@pytest.mark.slow
 def test_a_gradient_adapter_asks_what_moves_it_most(backbone: str) -> None:
     """One step without shrinkage moves the weights by step size x the norm of the gradient."""
     world = made(
@@ -131,6 +133,7 @@ def test_movement_counts_from_what_is_known(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("word", ["meta_ridge", "neural_process", "in_context"])
+@pytest.mark.slow
 def test_a_strategy_that_answers_with_more_than_weights_is_refused_by_its_word(word) -> None:
     world = made(f"strategy={word}")
     with pytest.raises(ConfigError, match=f"strategy={word} does not say what one rating") as found:

@@ -236,6 +236,7 @@ def test_resuming_is_refused_by_name(folder: Path, fewrec: "Call", quick: Words)
 
 
 @pytest.mark.usefixtures("no_figure")
+@pytest.mark.slow
 def test_one_draw_has_no_sd(folder: Path, fewrec: "Call", quick: Words) -> None:
     done = fewrec("train", *quick, *BARE, *SHORT).run
     sds = [one["sd"] for row in read(done)["rows"] for one in row["metrics"].values()]

@@ -48,6 +48,7 @@ def test_the_folder_is_a_run_folder_without_weights(again: tuple[Path, "Outcome"
     }
 
 
+@pytest.mark.slow
 def test_an_evaluation_can_be_evaluated_again(
     finished: Path, again: tuple[Path, "Outcome"], fewrec: "Call", folder: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_an_evaluation_can_be_evaluated_again(
     assert done.run.relative_to(folder).parts[:2] == ("outputs", "evaluate")
 
 
+@pytest.mark.slow
 def test_other_shots_score_the_same_queries(finished: Path, fewrec: "Call", folder: Path) -> None:
     found = rows(fewrec("evaluate", f"run={finished}", "scenario.shots=1").run)
     before = rows(finished)
@@ -65,6 +67,7 @@ def test_other_shots_score_the_same_queries(finished: Path, fewrec: "Call", fold
     assert found["maml", 1] != found["maml", 2]
 
 
+@pytest.mark.slow
 def test_other_cut_offs_and_draws_work(finished: Path, fewrec: "Call", folder: Path) -> None:
     words = ("evaluation.k=[2]", "scenario.draws=1", "scenario.candidates=catalogue")
     found = rows(fewrec("evaluate", f"run={finished}", *words).run)

@@ -26,6 +26,7 @@ BARE = ("logger=none", "scenario.draws=1", "scenario.curve=[2]", "scenario.shots
         pytest.param(("strategy=in_context",), None, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_the_manifest_counts_parameters(
     words: tuple[str, ...],
     adapted: int | None,

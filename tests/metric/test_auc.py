@@ -53,6 +53,7 @@ def test_score_that_is_no_number_is_refused() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**31), width=st.integers(1, 20), levels=st.integers(1, 30))
+@pytest.mark.slow
 def test_figures_equal_those_of_scikit_learn(seed, width, levels) -> None:
     random = np.random.default_rng(seed)
     shape = (10, width)

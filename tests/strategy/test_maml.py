@@ -106,6 +106,7 @@ def test_rows_instead_of_tasks_are_refused() -> None:
         strategy(made, "strategy=maml").loss(made.backbone, row_batch())
 
 
+@pytest.mark.slow
 def test_meta_training_lowers_the_adapted_query_loss_of_users_never_seen() -> None:
     found, backbone = TestMAML().ready()
     tasks = planted_tasks(HELD_OUT)

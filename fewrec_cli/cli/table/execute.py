@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -55,8 +55,8 @@ def execute(
     failed: list[Run] = []
     try:
         while queue or running:
-            while queue and len(running) < jobs:
-                run = queue.popleft()
+            while len(running) < jobs and (run := ready(queue, running)) is not None:
+                queue.remove(run)
                 running[run.hash] = (run, _start(context, run, flags, environment or {}))
                 screen.start(run)
             wait([process.sentinel for _, process in running.values()], LOOK_EVERY_S)
@@ -75,6 +75,12 @@ def execute(
             f"{done} of {len(runs)} runs are finished and kept; the same command runs the others",
         ) from None
     return tuple(failed)
+
+
+def ready(queue: Iterable[Run], running: Collection[str]) -> Run | None:
+    """Return the first run that waits for no other, or None."""
+    ahead = {*running, *(run.hash for run in queue)}
+    return next((run for run in queue if ahead.isdisjoint(run.after)), None)
 
 
 def _context() -> BaseContext:

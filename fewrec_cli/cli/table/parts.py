@@ -51,7 +51,7 @@ def repeat(node: Node) -> Repeat:
 
 def row(node: Node, cells: Sequence[Cell]) -> Line:
     """A row of ours."""
-    parts = node.keys(("words", "more", "cells", "minutes", "repeat"), ("minutes",))
+    parts = node.keys(("words", "more", "cells", "minutes", "repeat", "of"), ("minutes",))
 
     def pattern(one: Node) -> str:
         return _fitting(one, one.text(), cells)
@@ -74,7 +74,27 @@ def row(node: Node, cells: Sequence[Cell]) -> Line:
         cells=optional(parts, "cells", lambda one: one.items(pattern), ("*",)),
         minutes=optional(parts, "minutes", minutes, ()),
         repeat=optional(parts, "repeat", repeat, None),
+        of=optional(parts, "of", lambda one: one.items(lambda entry: str(entry.value)), ()),
     )
+
+
+def made_of(rows: Mapping[str, Line], nodes: Mapping[str, Node], cells: Sequence[Cell]) -> None:
+    """Whether rows made of other rows stand below them, where those stand too."""
+    for place, (name, line) in enumerate(rows.items()):
+        above = list(rows)[:place]
+        for one in line.of:
+            if one not in above:
+                nodes[name].fault(
+                    f"is made of {one!r}, which is no row above it",
+                    ask(one, above, f"one of: {', '.join(above) or 'none'}"),
+                )
+                continue
+            bare = [cell for cell in cells if line.stands(cell) and not rows[one].stands(cell)]
+            if bare:
+                nodes[name].fault(
+                    f"is made of {one!r}, which does not stand in {bare[0]}",
+                    "name the sections of both with cells",
+                )
 
 
 def _fitting(node: Node, pattern: str, cells: Sequence[Cell]) -> str:

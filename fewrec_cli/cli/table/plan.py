@@ -11,7 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.cli.catalogue import Catalogue
-from fewrec_cli.cli.diagnose import REFUSALS
+from fewrec_cli.cli.diagnose import REFUSALS, quoted
 from fewrec_cli.cli.faults import check_line, compose_words, composing, faults_of, without_hydra
 from fewrec_cli.cli.resolve import config_hash, register_resolvers
 from fewrec_cli.cli.sweep import parse
@@ -40,6 +40,7 @@ class Run:
         folder: Where it is, or will be.
         minutes: Its time on one core, estimated.
         finished: Whether its figures are there.
+        after: Hashes of the runs that it is made of.
     """
 
     row: str
@@ -50,6 +51,7 @@ class Run:
     folder: Path
     minutes: float
     finished: bool
+    after: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -82,13 +84,21 @@ class Plan:
         return tuple({run.hash: run for run in self.runs if not run.finished}.values())
 
     def only(self, rows: Sequence[str], states: Sequence[str]) -> "Plan":
-        """Return the part of some rows and states; no name means all."""
+        """Return the part of some rows, with those that they are made of, and states.
+
+        No name means all.
+        """
+        wanted = {*rows, *(inner for row in rows for inner in self._of(row))}
         kept = [
             run
             for run in self.runs
-            if (not rows or run.row in rows) and (not states or run.cell.state in states)
+            if (not rows or run.row in wanted) and (not states or run.cell.state in states)
         ]
         return Plan(self.spec, self.folder, tuple(kept))
+
+    def _of(self, row: str) -> tuple[str, ...]:
+        """Rows that a row is made of; none where this table has no such row."""
+        return self.spec.rows[row].of if row in self.spec.rows else ()
 
 
 def plan_of(
@@ -123,7 +133,9 @@ def plan_of(
     runs: list[Run] = []
     for cell, row, first in _cover(spec) if few else _starts(spec):
         repeat = repeat_of(spec, cell, first)
-        own = over(spec.words, library.groups(), words_of(spec, cell, first), words)
+        members = [run for run in runs if run.cell == cell and run.row in first.of]
+        joined = (_runs_word(members),) if first.of else ()
+        own = over(spec.words, library.groups(), (*words_of(spec, cell, first), *joined), words)
         most = None if not few else 1 if runs else 2
         for number, chosen in enumerate(itertools.islice(_product(repeat), most)):
             full = over(own, library.groups(), chosen)
@@ -136,7 +148,9 @@ def plan_of(
             place = there.get(tag, folder / RUNS / f"{_slug(row, cell, chosen)}-{tag}")
             shown = chosen if number or len(repeat) > 1 or _many(repeat) else ()
             done = tag in there
-            runs.append(Run(row, cell, shown, full, tag, place, minutes_of(first, cell), done))
+            after = tuple(run.hash for run in members)
+            minutes = minutes_of(first, cell)
+            runs.append(Run(row, cell, shown, full, tag, place, minutes, done, after))
     if faults:
         raise Faults(list(faults.values()))
     return Plan(spec, folder, tuple(runs))
@@ -147,6 +161,11 @@ def words_of(spec: Spec, cell: Cell, row: Line) -> tuple[str, ...]:
     more = (words for pattern, words in row.more if cell.fits(pattern))
     layers = (spec.states[cell.state].words, spec.tracks[cell.track].words, row.words, *more)
     return tuple(word for layer in layers for word in layer)
+
+
+def _runs_word(members: Sequence[Run]) -> str:
+    """The word that names the runs that a run is made of."""
+    return f"strategy.runs=[{','.join(quoted(run.folder.as_posix()) for run in members)}]"
 
 
 def repeat_of(spec: Spec, cell: Cell, row: Line) -> Repeat:
@@ -171,17 +190,21 @@ def count_of(spec: Spec) -> tuple[int, float]:
 def _starts(spec: Spec) -> Iterator[tuple[Cell, str, Line]]:
     for cell in spec.cells:
         for name, row in spec.rows.items():
-            if any(cell.fits(pattern) for pattern in row.cells):
+            if row.stands(cell):
                 yield cell, name, row
 
 
 def _cover(spec: Spec) -> Iterator[tuple[Cell, str, Line]]:
-    """Few starts in which every row and every section occurs."""
+    """Few starts in which every row and every section occurs, a row's own runs before it."""
     rows: set[str] = set()
     cells: set[Cell] = set()
+    done: set[tuple[Cell, str]] = set()
     for cell, name, row in _starts(spec):
         if name not in rows or cell not in cells:
-            yield cell, name, row
+            for one in (*row.of, name):
+                if (cell, one) not in done:
+                    yield cell, one, spec.rows[one]
+                done.add((cell, one))
         rows.add(name)
         cells.add(cell)
 

@@ -74,6 +74,7 @@ class Line:
         cells: Patterns of the cells that it stands in.
         minutes: One run's time on one core, by pattern; the first that fits counts.
         repeat: What it is averaged over, None for its state's own.
+        of: Rows above it whose runs it is made of (``strategy.runs``), in the same section.
     """
 
     words: tuple[str, ...]
@@ -81,6 +82,11 @@ class Line:
     cells: tuple[str, ...]
     minutes: tuple[tuple[str, float], ...]
     repeat: Repeat | None
+    of: tuple[str, ...] = ()
+
+    def stands(self, cell: Cell) -> bool:
+        """Whether it stands in a section."""
+        return any(cell.fits(pattern) for pattern in self.cells)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,21 @@ def test_a_table_is_run_once_and_written_in_every_format(folder: Path, table_fil
 
 
 @pytest.mark.slow
+def test_a_row_is_joined_from_the_runs_of_others(folder: Path, table_file: Write) -> None:
+    rows = {
+        "maml": {"minutes": 1},
+        "ridge": {"words": ["strategy=transfer", "strategy/adapter=ridge"], "minutes": 1},
+        "joined": {"words": ["strategy=blend"], "of": ["maml", "ridge"], "minutes": 9},
+    }
+    states = {"new users": {"words": ["scenario.validation=0.2"]}}
+    table_file(**ONE_RUN | {"table.states": states, "table.rows": rows})
+    done = fewrec([*SMALL, "--jobs", "2"], folder)
+    assert done.returncode == 0, done.stderr
+    text = (folder / "outputs" / "tables" / "small" / "table.md").read_text(encoding="utf-8")
+    assert "| joined" in text
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_is_told_and_the_others_go_on(folder: Path, table_file: Write) -> None:
     nowhere = ["data=table", "data.interactions=nowhere.csv"]
     table_file(**{"table.rows.ridge.words": nowhere, "table.rows.ridge.more": {}})

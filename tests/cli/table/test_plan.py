@@ -9,6 +9,7 @@ import pytest
 from fewrec_cli.cli.catalogue import catalogue
 from fewrec_cli.cli.faults import compose_words, composing, without_hydra
 from fewrec_cli.cli.resolve import config_hash
+from fewrec_cli.cli.table.execute import ready
 from fewrec_cli.cli.table.plan import Plan, count_of, plan_of
 from fewrec_cli.cli.table.read import read_spec
 from fewrec_cli.cli.words import Line
@@ -106,6 +107,7 @@ def test_a_part_of_a_table(plan: Plan) -> None:
     assert len(plan.only((), ["few users"]).runs) == 1
 
 
+@pytest.mark.slow
 def test_few_runs_hold_every_row_and_section(table_file: Write, tmp_path: Path) -> None:
     path = table_file(**{"table.repeat": {"seed": [5, 6, 7]}})
     few = plan_of(read_spec("small", path), catalogue(), tmp_path / "small", few=True)
@@ -116,3 +118,29 @@ def test_few_runs_hold_every_row_and_section(table_file: Write, tmp_path: Path) 
         "maml, new users B, seed=5",
         "maml, few users A",
     ]
+
+
+JOINED = ONE_RUN | {
+    "table.rows": {
+        "maml": {"minutes": 1, "repeat": {"seed": [0, 1]}},
+        "reptile": {"words": ["strategy=reptile"], "minutes": 3},
+        "joined": {"words": ["strategy=blend"], "of": ["maml"], "minutes": 2},
+    }
+}
+
+
+def test_a_row_made_of_others_names_their_runs_and_follows_them(
+    table_file: Write, tmp_path: Path
+) -> None:
+    plan = planned(table_file(**JOINED), tmp_path)
+    *members, _, joined = plan.runs
+    assert [run.row for run in members] == ["maml", "maml"]
+    assert joined.after == tuple(run.hash for run in members)
+    folders = ",".join(f"'{run.folder.as_posix()}'" for run in members)
+    assert chosen(joined.words)["strategy.runs"] == f"[{folders}]"
+    assert [run.row for run in plan.only(["joined"], ()).runs] == ["maml", "maml", "joined"]
+    assert ready(plan.runs, ()) == plan.runs[0]
+    assert ready([joined], [members[1].hash]) is None
+    assert ready([joined], []) == joined
+    few = plan_of(plan.spec, catalogue(), tmp_path / "small", few=True)
+    assert [run.row for run in few.runs] == ["maml", "maml", "reptile", "joined"]

@@ -98,6 +98,17 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "defaults[0] is not read by a table: {'strategy': 'maml'}",
         "write - override /GROUP: OPTION",
     ),
+    "row of": (
+        {"table.rows.ridge.of": ["mamll"]},
+        "table.rows.ridge is made of 'mamll', which is no row above it",
+        "did you mean 'maml'?",
+    ),
+    "row of a later one": ({"table.rows.maml.of": ["ridge"]}, "no row above it", "one of: none"),
+    "row of one elsewhere": (
+        {"table.rows.both": {"minutes": 1, "of": ["ridge"]}},
+        "is made of 'ridge', which does not stand in few users A",
+        "name the sections of both",
+    ),
     "no rows": ({"table.rows": {}, "table.checks": []}, "table has no rows", "add one"),
 }
 

@@ -63,6 +63,7 @@ def test_desk_commands_have_their_own_words(ask: "Call") -> None:
     assert ask("fewrec data check data=syn") == ["data=synthetic"]
 
 
+@pytest.mark.slow
 def test_evaluate_completes_from_the_runs_config(ask: "Call", fewrec: "Call", jobs: "Jobs") -> None:
     assert ask("fewrec evaluate ") == ["run="]
     fewrec("train", "hydra.run.dir=done")

@@ -135,6 +135,7 @@ def test_a_failed_run_ends_with_code_1_and_keeps_its_log(fewrec: "Call", jobs: "
     assert [path.name for path in jobs.folders[0].iterdir()] == ["log.txt"]
 
 
+@pytest.mark.slow
 def test_an_unforeseen_fault_is_told_in_two_lines(fewrec: "Call", jobs: "Jobs") -> None:
     jobs.fault = KeyError("x")
     done = fewrec("train")
@@ -243,6 +244,7 @@ def test_the_config_is_printed_without_running(fewrec: "Call", jobs: "Jobs") -> 
     assert not jobs.configs
 
 
+@pytest.mark.slow
 def test_a_users_folder_brings_options_and_classes(
     fewrec: "Call", jobs: "Jobs", folder: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_several_mistakes_are_told_together(fewrec: "Call", jobs: "Jobs") -> Non
     assert done.code == 2
 
 
+@pytest.mark.slow
 def test_a_wrong_value_in_a_sweep_is_told_before_the_first_job(
     fewrec: "Call", jobs: "Jobs"
 ) -> None:
@@ -170,6 +171,7 @@ def test_lightnings_own_arguments_pass(fewrec: "Call", jobs: "Jobs") -> None:
     assert jobs.configs[0]["trainer"]["limit_train_batches"] == 5
 
 
+@pytest.mark.slow
 def test_debug_anywhere_shows_the_traceback(fewrec: "Call", jobs: "Jobs") -> None:
     for words in (["--debug", "train", "seed=a"], ["train", "--debug", "seed=a"]):
         shown = fewrec(*words).err

@@ -24,6 +24,7 @@ def base(folder: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_the_runs_own_config_is_used_with_the_words_on_top(
     base: Path, fewrec: "Call", jobs: "Jobs"
 ) -> None:

@@ -127,6 +127,7 @@ def test_hash_depends_on_a_rating_the_scale_and_an_attribute(tmp_path: Path) -> 
     assert len(hashes) == 4
 
 
+@pytest.mark.slow
 def test_places_are_tried_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "data" / "ml-100k", ML_100K)
     assert counted(load("movielens"), "files") == {"read from ml-100k in data/": 3}

@@ -260,6 +260,7 @@ def test_an_unwritable_output_folder_is_told(folder: Path, fewrec: "Call") -> No
     assert not any(locked.iterdir())
 
 
+@pytest.mark.slow
 def test_no_shots_are_the_unadapted_score_and_no_mistake(
     folder: Path, fewrec: "Call", quick: tuple[str, ...]
 ) -> None:

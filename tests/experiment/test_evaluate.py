@@ -50,6 +50,7 @@ def test_points_are_the_curve_and_the_headline_ascending() -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("scenario.curve=[2]",), ("scenario.curve=[0,1,2,3]",)])
+@pytest.mark.slow
 def test_progress_is_told_as_often_as_promised(words: tuple[str, ...]) -> None:
     world, evaluator = made(*words)
     calls: list[int] = []
@@ -132,6 +133,7 @@ def test_draws_differ_and_repeat(catalogue: tuple[World, Evaluator], cells: list
 
 
 @pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.slow
 def test_predictions_are_kept_where_asked_for(asked: bool) -> None:
     world, evaluator = made(f"evaluation.save_predictions={str(asked).lower()}")
     for draw in (0, 1):

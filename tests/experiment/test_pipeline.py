@@ -205,6 +205,7 @@ def test_interrupted_in_training_the_weights_so_far_are_kept(
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
+@pytest.mark.slow
 def test_interrupted_in_evaluation_the_checkpoint_stays(
     folder: Path, fewrec: "Call", quick: Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +217,7 @@ def test_interrupted_in_evaluation_the_checkpoint_stays(
     assert files(folder / "run") == {"config.yaml", "log.txt", "checkpoint.ckpt"}
 
 
+@pytest.mark.slow
 def test_a_failed_write_leaves_no_half_file(
     folder: Path, fewrec: "Call", quick: Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,7 @@ def test_floors_count_the_pooled_ratings_of_new_items() -> None:
         ("strategy=combined", "strategy/adapter=ridge"),
     ],
 )
+@pytest.mark.slow
 def test_items_learn_whatever_adapts_the_last_layer(words: tuple[str, ...]) -> None:
     of = world(*words)
     drawn = draw(of)

@@ -64,6 +64,7 @@ def test_every_phase_is_trained_and_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3])
+@pytest.mark.slow
 def test_max_steps_are_kept(limit: int, tmp_path: Path) -> None:
     cfg, world = prepared(f"trainer.max_steps={limit}", "strategy.tasks_per_step=5")
     _, trainer = pretrain(cfg, world, tmp_path, QUIET)
@@ -142,6 +143,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_1(
     assert not list(folder.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_run_without_validation_finishes(folder: Path, fewrec: "Call", quick: Words) -> None:
     done = fewrec("train", *quick, "scenario.validation=null", "logger=none").run
     manifest = json.loads((done / "manifest.json").read_text())

@@ -195,6 +195,7 @@ def test_json_has_the_rows_of_a_run_and_more_and_no_machines_path() -> None:
     assert "/home" not in document(table())
 
 
+@pytest.mark.slow
 def test_html_is_one_file_that_fetches_nothing(drawn: tuple[Picture, ...]) -> None:
     told = html(table(), drawn)
     page = Page()

@@ -94,6 +94,7 @@ def test_trust_may_change_with_the_size_of_the_support() -> None:
     assert mixer.pull[0, 1] < -0.1 < 0.1 < mixer.pull[1, 1]
 
 
+@pytest.mark.slow
 def test_the_penalty_with_the_least_loss_out_of_fold_is_taken() -> None:
     rating = rated()
     mixer = Mixer(2, LEVEL, [0.1, 1e6])

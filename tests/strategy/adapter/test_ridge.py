@@ -98,6 +98,7 @@ def planted(found: Ridge, sd: float, seed: int) -> Case:
     return replace(made, support=rated(made.support), query=rated(plain))
 
 
+@pytest.mark.slow
 def test_calibrated_intervals_hold_four_ratings_in_five() -> None:
     """Supports of 0 to 6 rows of uneven weights; the noise is learned on other tasks."""
     made = case("mf", "last")

@@ -116,7 +116,7 @@ class Diagnosis:
             )
         return ConfigError(
             f"the value of {key} needs quotes, got {value}",
-            f"write {_for_shell(f'{key}={spelled}')}",
+            f"write {for_shell(f'{key}={spelled}')}",
         )
 
     def _bare(self, word: str) -> FewrecError:
@@ -241,9 +241,15 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "\\'") + "'"
 
 
-def _for_shell(word: str) -> str:
-    """Put a word in the quotes of the shell, around those of Hydra."""
-    return shlex.quote(word) if SHELL_READS.search(word) else f'"{word}"'
+def for_shell(word: str) -> str:
+    """Put a word in the quotes of the shell where it needs any, around those of Hydra.
+
+    Example:
+        >>> print(for_shell("seed=0"), for_shell("a=[1,2]"), for_shell("a='b c'"))
+        seed=0 'a=[1,2]' "a='b c'"
+    """
+    plain = "'" not in word or SHELL_READS.search(word)
+    return shlex.quote(word) if plain else f'"{word}"'
 
 
 def in_short(refusal: Exception) -> FewrecError:

@@ -1,7 +1,6 @@
 """``fewrec table``: list the tables, or run what one is missing and write it."""
 
 import re
-import shlex
 import shutil
 import sys
 import time
@@ -9,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fewrec_cli.cli.catalogue import Catalogue, catalogue
+from fewrec_cli.cli.diagnose import for_shell, quoted
 from fewrec_cli.cli.importing import add_import_path
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.cli.table import smoke
 from fewrec_cli.cli.table.asked import Asked, take_apart
 from fewrec_cli.cli.table.outcome import Outcome, status, write_table
-from fewrec_cli.cli.table.plan import Plan, count_of, plan_of
+from fewrec_cli.cli.table.plan import Plan, Run, count_of, plan_of
 from fewrec_cli.cli.table.read import named, read_spec, tables
 from fewrec_cli.cli.table.spec import Spec
 from fewrec_cli.core.errors import ConfigError
@@ -42,7 +42,7 @@ def table(words: Sequence[str]) -> int:
     _tell(parts, asked)
     if asked.plan:
         for plan in parts:
-            _say([shlex.join(["fewrec", "train", *run.words]) for run in plan.runs])
+            _say([_command(run, asked) for run in {run.hash: run for run in plan.runs}.values()])
         return 0
     environment = smoke.generated(SMOKE_HOME / SMOKE_DATA) if asked.smoke else {}
     failed = 0
@@ -54,9 +54,10 @@ def table(words: Sequence[str]) -> int:
 
 
 def _list(library: Catalogue, asked: Asked) -> int:
-    if asked.words or asked.states or asked.rows:
+    chosen = (asked.words, asked.states, asked.rows, asked.plan, asked.report, asked.smoke)
+    if any(chosen):
         raise ConfigError(
-            "table lacks its name", "write fewrec table NAME; fewrec table lists them"
+            "table lacks its name", "write fewrec table NAME, or --all; fewrec table lists them"
         )
     specs = [read_spec(name, path) for name, path in tables(library).items()]
     counted = [count_of(spec) for spec in specs]
@@ -138,6 +139,13 @@ def _tell(plans: Sequence[Plan], asked: Asked) -> None:
         _note(f"{plan.spec.name}: {plan.spec.title}: {len(plan.runs)} runs, {todo}")
     if len(plans) > 1 and not asked.smoke and not asked.report:
         _note(f"all: about {whole:.0f} min with {asked.jobs} runs at a time")
+
+
+def _command(run: Run, asked: Asked) -> str:
+    """The run as a line of the shell; it writes where the table looks for it."""
+    place = f"hydra.run.dir={quoted(run.folder.as_posix())}"
+    flags = [] if asked.config_dir is None else ["--config-dir", str(asked.config_dir)]
+    return " ".join(map(for_shell, ["fewrec", "train", *run.words, place, *flags]))
 
 
 def _run(plan: Plan, asked: Asked, environment: dict[str, str]) -> int:

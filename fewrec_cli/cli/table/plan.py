@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -84,21 +84,18 @@ class Plan:
         return tuple({run.hash: run for run in self.runs if not run.finished}.values())
 
     def only(self, rows: Sequence[str], states: Sequence[str]) -> "Plan":
-        """Return the part of some rows, with those that they are made of, and states.
+        """Return the part of some rows and states, with the runs that these are made of.
 
         No name means all.
         """
-        wanted = {*rows, *(inner for row in rows for inner in self._of(row))}
-        kept = [
-            run
-            for run in self.runs
-            if (not rows or run.row in wanted) and (not states or run.cell.state in states)
-        ]
-        return Plan(self.spec, self.folder, tuple(kept))
 
-    def _of(self, row: str) -> tuple[str, ...]:
-        """Rows that a row is made of; none where this table has no such row."""
-        return self.spec.rows[row].of if row in self.spec.rows else ()
+        def asked(run: Run) -> bool:
+            return (not rows or run.row in rows) and (not states or run.cell.state in states)
+
+        inner = {tag for run in self.runs if asked(run) for tag in run.after}
+        return replace(
+            self, runs=tuple(run for run in self.runs if asked(run) or run.hash in inner)
+        )
 
 
 def plan_of(

@@ -1,5 +1,6 @@
 """Words of the command line: an experiment's yaml as words, and words put over one another."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fewrec_cli.cli.diagnose import quoted
@@ -8,6 +9,7 @@ from fewrec_cli.core.errors import ConfigError
 
 OVERRIDE = "override /"
 PLAIN = (int, float, bool)
+INTERPOLATION = re.compile(r"\$\{[\w.]+\}")
 
 
 def experiment_words(
@@ -61,7 +63,7 @@ def _spelled(value: object) -> str:
         return "{}"
     text = str(value)
     plain = isinstance(value, PLAIN) or all(c.isalnum() or c in "_-./:@" for c in text)
-    return text if plain else quoted(text)
+    return text if plain or INTERPOLATION.fullmatch(text) else quoted(text)
 
 
 def over(base: Sequence[str], groups: Sequence[str], *layers: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,6 +40,9 @@ WRONG = {
     "row": (["melu", "--rows", "meta_rige"], "--rows meta_rige: no such", "'meta_ridge'?"),
     "state": (["melu", "--states", "user"], "--states user: no such", "one of: user_cold,"),
     "nothing": (["seed=1"], "table lacks its name", "fewrec table lists them"),
+    "plan of none": (["--plan"], "table lacks its name", "NAME, or --all"),
+    "smoke of none": (["--smoke"], "table lacks its name", "NAME, or --all"),
+    "report of none": (["--report"], "table lacks its name", "NAME, or --all"),
 }
 
 
@@ -68,8 +72,20 @@ def test_the_plan_is_printed_as_commands(
     assert table(["small", "--config-dir", "my", "--plan", "scenario.draws=4"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("fewrec train data=synthetic strategy=maml ")
-    assert line.endswith(" seed=0")
+    place = r"outputs/tables/small_scenario\.draws=4/runs/maml_[\w.=-]+-[0-9a-f]{8}"
+    assert re.search(rf" seed=0 \"hydra\.run\.dir='{place}'\" --config-dir /\S+/my$", line)
     assert "'data.ratings_per_user=[24,36]'" in line
+
+
+@pytest.mark.slow
+def test_a_run_that_was_copied_from_the_plan_is_found(folder: Path, table_file: Write) -> None:
+    table_file(**ONE_RUN)
+    (line,) = fewrec([*SMALL, "--plan"], folder).stdout.splitlines()
+    done = fewrec(shlex.split(line)[1:], folder)
+    assert done.returncode == 0, done.stderr
+    again = fewrec([*SMALL, "--report"], folder)
+    assert again.returncode == 0, again.stderr
+    assert "1 runs, all finished" in again.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """From a table to its runs: words, folders, minutes, and what has finished."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,8 @@ def test_a_row_made_of_others_names_their_runs_and_follows_them(
     folders = ",".join(f"'{run.folder.as_posix()}'" for run in members)
     assert chosen(joined.words)["strategy.runs"] == f"[{folders}]"
     assert [run.row for run in plan.only(["joined"], ()).runs] == ["maml", "maml", "joined"]
+    elsewhere = replace(plan, runs=(*plan.runs, replace(members[0], hash="another section's")))
+    assert elsewhere.only(["joined"], ()).runs == (*members, joined)
     assert ready(plan.runs, ()) == plan.runs[0]
     assert ready([joined], [members[1].hash]) is None
     assert ready([joined], []) == joined

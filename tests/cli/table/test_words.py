@@ -12,6 +12,7 @@ def test_an_experiment_becomes_words() -> None:
         "defaults": ["_self_", {"override /strategy/adapter": "ridge"}],
         "data": {"version": "1m", "rare": 5, "root": None, "scales": {}},
         "strategy": {"support": [3, "all"], "x": 5e-06, "flag": True, "text": "a b, 'c'"},
+        "scenario": {"seed": "${seed}"},
     }
     assert experiment_words(content, "table-x", faults) == (
         "strategy/adapter=ridge",
@@ -23,6 +24,7 @@ def test_an_experiment_becomes_words() -> None:
         "strategy.x=5e-06",
         "strategy.flag=true",
         "strategy.text='a b, \\'c\\''",
+        "scenario.seed=${seed}",
     )
     assert not faults
 

@@ -96,8 +96,14 @@ def _refused(word: str, scenario: DictConfig) -> list[FewrecError]:
             )
         ]
     if dot and name not in scenario:
-        hint = f"did you mean scenario.{nearest(name, TASKS)}?   " if nearest(name, TASKS) else ""
-        return [ConfigError(f"{key} is not an option of the run", f"{hint}(free here: {allowed})")]
+        near = nearest(name, [one for one in TASKS if one in scenario])
+        free = f"free here: {allowed}"
+        return [
+            ConfigError(
+                f"{key} is not an option of the run's scenario",
+                f"did you mean scenario.{near}?   ({free})" if near else free,
+            )
+        ]
     if key == "scenario.shots" and scenario.get("shots") == 0 and not word.endswith("=0"):
         return [
             ConfigError(

@@ -151,10 +151,14 @@ def _type(
         return
     path = _written_at(path, node, key)
     right = wanted(annotation, module)
-    choice = "one of " in right
+    choice = "one of these" if "one of " in right else right
+    one = fits([value], annotation, module)  # a list of one, written without its brackets
+    instead = (
+        f"[{value if isinstance(value, str) else shown(value)}]" if one else f"VALUE with {choice}"
+    )
     yield ConfigError(
         f"{path} must be {right}, got {shown(value)}",
-        f"write {path}=VALUE with {'one of these' if choice else right}",
+        f"write {path}={instead}",
     )
 
 

@@ -100,6 +100,13 @@ def test_a_misspelt_word_is_told(base: Path, fewrec: "Call") -> None:
     assert "did you mean scenario.shots?" in done.err
 
 
+def test_a_word_that_the_runs_scenario_lacks_is_not_proposed(base: Path, fewrec: "Call") -> None:
+    told = fewrec("evaluate", f"run={base}", "scenario.pool=true").err
+    assert told.startswith(
+        "error: scenario.pool is not an option of the run's scenario\n  free here:"
+    )
+
+
 def test_an_unfinished_run_is_refused(base: Path, fewrec: "Call") -> None:
     (base / "metrics.json").unlink()
     done = fewrec("evaluate", f"run={base}")

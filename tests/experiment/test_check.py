@@ -166,6 +166,14 @@ def test_values_are_held_to_annotations(
         assert faults[0].startswith(f"data.{key} must be ")
 
 
+@pytest.mark.parametrize(("value", "written"), [(1, "[1]"), ("all", "[all]")])
+def test_a_list_of_one_without_brackets_is_told_with_them(
+    value: object, written: str, module: str
+) -> None:
+    (fault,) = faults({"data": {"_target_": f"{module}.Typed", "many": value}})
+    assert fault.remedy == f"write data.many={written}"
+
+
 def test_nested_parts_are_checked_and_partial_ones_may_lack_arguments(module: str) -> None:
     inner = {"_target_": f"{module}.Base", "siz": 1}
     outer = {"_target_": f"{module}.Typed", "part": inner}

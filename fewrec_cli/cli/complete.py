@@ -8,16 +8,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fewrec_cli.cli.catalogue import catalogue
+from fewrec_cli.cli.catalogue import Catalogue, catalogue
 from fewrec_cli.cli.commands import BY_NAME
+from fewrec_cli.cli.place import fillings, placed
 from fewrec_cli.cli.suggest import ask
-from fewrec_cli.cli.table.read import tables
+from fewrec_cli.cli.table.read import PREFIX, read_spec, tables
 from fewrec_cli.cli.words import FLAGS, Line, take_apart
 from fewrec_cli.core.errors import ConfigError, FewrecError
 
 SHELLS = ("bash", "zsh", "fish")
 ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
 LINE = "COMP_LINE"
+PARTS = {"--rows": "rows", "--states": "states"}
+"""Flags of ``fewrec table`` that name parts of its file."""
 
 
 def install(words: Sequence[str]) -> int:
@@ -86,10 +89,19 @@ def _of_run(line: Line) -> Line:
 
 
 def _hydra_query(line: Line, last: str, query: str) -> None:
-    """Let Hydra answer for the words alone: its parser refuses flags between them."""
-    multirun = ["-m"] if line.has("--multirun") else []
-    os.environ[LINE] = " ".join(["fewrec", *multirun, *line.words, last])
+    """Let Hydra answer for the words alone: its parser refuses flags between them.
+
+    Places within an option, ``data/source=``, are words of ours, and so is their answer.
+    """
     folder = line.config_dir
+    library = catalogue(folder)
+    ours = [word for word in fillings(library) if "/" in last and word.startswith(last)]
+    if ours:
+        keys = dict.fromkeys(f"{word.partition('=')[0]}=" for word in ours)
+        _say(ours if "=" in last else list(keys), last, query)
+        return
+    multirun = ["-m"] if line.has("--multirun") else []
+    os.environ[LINE] = " ".join(["fewrec", *multirun, *placed(line.words, library), last])
     flags = [] if folder is None or not folder.is_dir() else ["--config-dir", str(folder)]
     _hydra(line.command, *flags, query)
 
@@ -117,9 +129,7 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
     elif command == "report":
         _say(_report_words(before[-1:], last), last, query)
     elif command == "table":
-        flags = [word for word, _ in BY_NAME["table"].words if word.startswith("--")]
-        names = () if any(word[0] != "-" for word in before) else tuple(tables(library))
-        _say(flags if last.startswith("-") else names, last, query)
+        _table(library, before, last, query)
     elif command == "data" and not before:
         _say(["check"], last, query)
     elif command == "data":
@@ -135,6 +145,26 @@ def _report_words(before: Sequence[str], last: str) -> Sequence[str]:
         return CHOICES[before[0]]
     flags = [word for word, _ in BY_NAME["report"].words if word.startswith("--")]
     return flags if last.startswith("-") else ()
+
+
+def _table(library: Catalogue, before: Sequence[str], last: str, query: str) -> None:
+    """A table's name, the names of its rows and states, its flags, or a word of its runs."""
+    known = tables(library)
+    named = [word for word in before if word in known]
+    part = before[-1] if before else ""
+    if part in PARTS:
+        specs = [read_spec(name, known[name]) for name in named or known]
+        names = [name for spec in specs for name in getattr(spec, PARTS[part])]
+        given = last.split(",")[:-1]
+        offered = [",".join([*given, name]) for name in dict.fromkeys(names) if name not in given]
+        lines = query.endswith("fish")  # other shells part what they are offered by its spaces
+        _say([name for name in offered if lines or " " not in name], last, query)
+    elif last.startswith("-"):
+        _say([word for word, _ in BY_NAME["table"].words if word[0] == "-"], last, query)
+    elif named and last:
+        _hydra_query(take_apart("train", [f"experiment={PREFIX}{named[0]}"]), last, query)
+    elif not named:
+        _say(tuple(known), last, query)
 
 
 def _say(names: Sequence[str], start: str, query: str) -> None:

@@ -38,6 +38,17 @@ def places(group: str, library: Catalogue) -> frozenset[str]:
     return frozenset(place for found in _kept(group, library).values() for place in found)
 
 
+def fillings(library: Catalogue) -> list[str]:
+    """Return every word that puts an option into a place, e.g. ``data/source=anime``."""
+    return [
+        f"{group}/{place}={name}"
+        for group in library.groups()
+        for place in sorted(places(group, library))
+        for name in library.options(group)
+        if name not in _having(group, place, library)
+    ]
+
+
 def _having(group: str, place: str, library: Catalogue) -> tuple[str, ...]:
     return tuple(name for name, found in _kept(group, library).items() if place in found)
 

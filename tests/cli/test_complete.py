@@ -79,3 +79,21 @@ def test_the_installer_calls_the_command_back(shell: str, fewrec: "Call") -> Non
     assert "COMP_LINE" in script
     assert "-sc query=" in script
     assert "fewrec" in script
+
+
+def test_places_within_an_option_take_the_options_of_its_group(ask: "Call") -> None:
+    assert ask("fewrec train data=pair data/so") == ["data/source="]
+    assert ask("fewrec train data=pair data/target=a") == [
+        "data/target=amazon",
+        "data/target=anime",
+    ]
+    assert ask("fewrec train data=pair data/target=anime scenario=mi") == ["scenario=migration"]
+
+
+def test_a_table_is_completed_by_its_rows_its_states_and_the_words_of_its_runs(ask: "Call") -> None:
+    assert ask("fewrec table me") == ["melu", "metahin", "metarec"]
+    assert ask("fewrec table melu --rows meta") == ["meta_ridge"]
+    assert "transfer + ridge" in " ".join(ask("fewrec table melu --rows tr", "fish"))
+    assert ask("fewrec table melu --rows tr") == []  # a shell would part it by its spaces
+    assert ask("fewrec table melu --states user_cold,i") == ["user_cold,item_cold"]
+    assert ask("fewrec table melu scenario.dr") == ["scenario.draws="]

@@ -72,7 +72,7 @@ def _dispatch(words: list[str]) -> int:
         from fewrec_cli.cli.help import page
 
         return page(command, rest)
-    code = load(command.function)(words[words.index(first) + 1 :])
+    code = load(command.function)(rest)
     return code if isinstance(code, int) else 0
 
 

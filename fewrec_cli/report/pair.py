@@ -101,10 +101,12 @@ def tested(found: Sequence[Difference], *, resamples: int, seed: int) -> list[Ve
     """Return interval and p of each difference, p not yet corrected; None without a user."""
     if any(one.pair.metric == AUC for one in found):
         return [area_difference(one.pair, resamples=resamples, seed=seed) for one in found]
-    everyone = np.unique(np.concatenate([one.user for one in found])) if found else np.zeros(0)
+    ids = {user for one in found for user in one.user.tolist()}
+    everyone = sorted(ids, key=lambda user: (isinstance(user, str), user))  # data sets may differ
+    row = {user: number for number, user in enumerate(everyone)}
     clusters = []
     for one in found:
-        place = np.searchsorted(everyone, one.user)
+        place = [row[user] for user in one.user.tolist()]
         total, count = np.zeros((len(everyone), 1)), np.zeros((len(everyone), 1))
         total[place, 0], count[place, 0] = one.difference, 1.0
         clusters.append(Cluster(total, count))

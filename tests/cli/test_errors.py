@@ -179,6 +179,13 @@ def test_debug_anywhere_shows_the_traceback(fewrec: "Call", jobs: "Jobs") -> Non
         assert "error: seed must be a whole number" in shown
 
 
+@pytest.mark.parametrize("command", ["report", "table", "show"])
+def test_debug_goes_with_every_command(command: str, fewrec: "Call") -> None:
+    told = fewrec(command, "nothing-there", "--debug").err
+    assert "Traceback" in told
+    assert "nothing-there" in told.splitlines()[-2]
+
+
 @pytest.mark.slow
 def test_a_key_of_a_users_own_root_config_may_serve_other_keys(
     fewrec: "Call", jobs: "Jobs", folder: Path

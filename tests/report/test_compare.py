@@ -36,6 +36,17 @@ def test_the_same_draws_are_paired_whatever_their_order_in_the_file(tmp_path: Pa
     assert floor.p == pytest.approx(expected)
 
 
+def test_users_of_two_data_sets_may_be_numbers_and_texts(tmp_path: Path) -> None:
+    figures = np.random.default_rng(2).normal(size=(2, 3)).tolist()
+    words = {"data._target_": "fewrec_cli.data.pair.Pair"}
+    one = run(tmp_path / "a", figures, users=(10, 9, 8))
+    two = run(tmp_path / "b", figures, users=("b", "a", "c"), words=words, data_hash="f" * 64)
+    found = [part.metrics["mae"].versus for part in table(one, two).rows if part.row == "maml"]
+    assert [versus.users for versus in found if versus is not None] == [3, 3]
+    differences = [versus.difference for versus in found if versus is not None]
+    assert differences == pytest.approx([np.mean(figures) - 1.0] * 2)
+
+
 def test_p_values_of_one_metric_are_corrected_together(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     floor = random.normal(1.0, 0.1, (2, 20))

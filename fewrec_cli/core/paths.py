@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fewrec_cli.core.errors import RunFolderError
 
+OF_A_RUN = "hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)"
+
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
@@ -22,22 +24,23 @@ def written(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> Path:
+def make_folder(path: Path, *, word: str = OF_A_RUN) -> Path:
     """Create a folder with its parents.
+
+    Args:
+        path: The folder.
+        word: What chooses another one.
 
     Raises:
         RunFolderError: It cannot be created or written to.
     """
+    remedy = f"choose another with {word}"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise RunFolderError(
-            f"cannot create the folder {path}: {fault.strerror}",
-            "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
+            f"cannot create the folder {path}: {fault.strerror}", remedy
         ) from fault
     if not os.access(path, os.W_OK):
-        raise RunFolderError(
-            f"cannot write into the folder {path}",
-            "choose another with hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)",
-        )
+        raise RunFolderError(f"cannot write into the folder {path}", remedy)
     return path

@@ -7,6 +7,7 @@ IGNORED = (
     "data.root",
     "data.timeout",
     "data.url",
+    "evaluation.deciles",
     "evaluation.save_predictions",
     "logger",
     "resume",
@@ -18,7 +19,7 @@ IGNORED = (
     "trainer.num_nodes",
     "trainer.strategy",
 )
-"""Words and groups that say where files lie and what computes, not what is measured."""
+"""Words and groups that say where files lie, what is kept, what computes; not what is measured."""
 GROUPS = ("data", "scenario", "backbone", "strategy")
 CHOSEN_INSIDE = ("adapter",)
 """Groups inside a group: ``strategy.adapter`` is chosen as ``strategy/adapter``."""

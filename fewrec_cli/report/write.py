@@ -40,7 +40,7 @@ def write(
     Raises:
         RunFolderError: The folder cannot be written to.
     """
-    make_folder(folder / "figures")
+    make_folder(folder / "figures", word="--out FOLDER")
     drawn = pictures(table)
     files: list[Path] = []
     for one in drawn:

@@ -87,6 +87,7 @@ def test_nothing_of_training_is_imported(folder: Path) -> None:
         ("sweep --formt md", "report has no flag --formt", "did you mean '--format'?"),
         ("sweep --format pdf", "no format 'pdf'", "one of: md, latex, csv, json, html"),
         ("sweep --format md,csv", "2 formats cannot be printed", "--out FOLDER"),
+        ("sweep --out file", "cannot create the folder file", "choose another with --out FOLDER"),
         ("sweep --out", "--out lacks its value", "write --out FOLDER"),
         ("sweep --out a --out b", "--out is given twice", "once"),
         ("sweep --metrics ,", "--metrics lacks its value", "write --metrics mae,ndcg@5"),
@@ -102,6 +103,7 @@ def test_a_mistake_is_two_lines(
     words: str, problem: str, remedy: str, fewrec: "Call", folder: Path
 ) -> None:
     (folder / "empty").mkdir()
+    (folder / "file").touch()
     done = fewrec("report", *words.split())
     lines = done.err.splitlines()
     assert (done.code, done.out, len(lines)) == (2, "", 2)

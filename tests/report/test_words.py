@@ -13,6 +13,7 @@ CONFIG = {
     "logger": {"save_dir": "/tmp"},
     "trainer": {"max_epochs": 3, "devices": 2},
     "scenario": {"curve": [0, 1, "all"], "users": None},
+    "evaluation": {"deciles": [5], "save_predictions": True, "gain": "linear"},
     "threads": 8,
     "seed": 1,
 }
@@ -30,6 +31,7 @@ def test_a_config_becomes_the_words_that_choose_it() -> None:
         "trainer.max_epochs": "3",
         "scenario.curve": "[0,1,all]",
         "scenario.users": "null",
+        "evaluation.gain": "linear",
         "seed": "1",
     }
 

@@ -43,7 +43,7 @@ def write(
     Raises:
         RunFolderError: The folder cannot be written to.
     """
-    make_folder(folder / "figures")
+    make_folder(folder / "figures", word="--out FOLDER")
     drawn = pictures(table)
     content: dict[Path, bytes] = {}
     for one in drawn:

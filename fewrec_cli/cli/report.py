@@ -180,6 +180,9 @@ def _apart(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     while queue:
         word = queue.pop(0)
         if not word.startswith("-"):
+            name, equals, value = word.partition("=")
+            if equals and f"--{name}" in flags:
+                raise ConfigError(f"{word} is no folder", f"did you mean --{name} {value}?")
             folders.append(word.removeprefix("run="))
             continue
         flag, equals, value = word.partition("=")

@@ -83,8 +83,10 @@ def test_nothing_of_training_is_imported(folder: Path) -> None:
     [
         ("", "report lacks the runs", "write fewrec report FOLDER"),
         ("nowhere", "no folder nowhere", "give run folders"),
+        ("out", "no folder out", "give run folders"),
         ("empty", "empty holds no run", "give the last line"),
         ("sweep --formt md", "report has no flag --formt", "did you mean '--format'?"),
+        ("sweep against=maml", "against=maml is no folder", "did you mean --against maml?"),
         ("sweep --format pdf", "no format 'pdf'", "one of: md, latex, csv, json, html"),
         ("sweep --format md,csv", "2 formats cannot be printed", "--out FOLDER"),
         ("sweep --out file", "cannot create the folder file", "choose another with --out FOLDER"),

@@ -35,7 +35,7 @@ def table(words: Sequence[str]) -> int:
     names = tuple(tables(library)) if asked.every else asked.tables
     specs = [read_spec(*named(library, name)) for name in names]
     _refuse_unknown(asked, specs)
-    if asked.smoke and not asked.report:
+    if asked.smoke and not (asked.report or asked.plan):
         shutil.rmtree(SMOKE_HOME, ignore_errors=True)  # every run anew, or nothing would be tried
     plans = [_plan(spec, library, asked) for spec in specs]
     parts = [_part(plan, asked) for plan in plans]

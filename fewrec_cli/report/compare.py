@@ -156,9 +156,9 @@ def _check_name(parts: Sequence[Part], against: str) -> None:
     if against in (FLOOR, *names):
         return
     close = get_close_matches(against, [FLOOR, *names], n=1)
-    hint = f"did you mean {close[0]!r}?   " if close else ""
-    there = ", ".join(repr(name) for name in names)
-    raise ConfigError(f"no row is called {against!r}", f"{hint}(rows: floor, {there})")
+    there = f"rows: floor, {', '.join(repr(name) for name in names)}"
+    remedy = f"did you mean {close[0]!r}?   ({there})" if close else there
+    raise ConfigError(f"no row is called {against!r}", remedy)
 
 
 def _anywhere(parts: Sequence[Part], against: str) -> Line:

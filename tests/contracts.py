@@ -29,15 +29,16 @@ from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.base import Strategy
 from tests.composed import built
 from tests.planted import planted_dataset
+from tests.words import words_of
 
 
 def constructor_keys(cls: type) -> list[str]:
     """Return a constructor's words, after checking that all are keyword-only, without defaults."""
-    words = [p for p in inspect.signature(cls).parameters.values() if p.name != "self"]
-    for word in words:
+    words = words_of(cls)
+    for word in words.values():
         assert word.kind is inspect.Parameter.KEYWORD_ONLY, f"{cls.__name__}: {word} needs a *"
         assert word.default is inspect.Parameter.empty, f"{cls.__name__}: {word}: yaml holds it"
-    return [word.name for word in words]
+    return list(words)
 
 
 class DatasetContract:

@@ -21,6 +21,7 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.strategy.words import ASIDE
 from tests.command import fewrec
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN, composed
+from tests.words import words_of
 
 ROOT = Path(fewrec_cli.__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -91,11 +92,6 @@ def nodes(node: Any) -> Iterator[DictConfig]:
                 yield from nodes(node[key])
 
 
-def words_of(cls: Any) -> list[str]:
-    """Return the words that a constructor takes."""
-    return [name for name in inspect.signature(cls).parameters if name != "self"]
-
-
 def test_every_group_is_known_to_these_tests() -> None:
     assert {group for group, _ in ALL} == MIRRORED | PRESETS | {"evaluation"}
 
@@ -116,7 +112,7 @@ def test_every_target_can_be_imported(group: str, option: str) -> None:
 @named(OURS)
 def test_keys_are_the_constructor_s_words_in_its_order(group: str, option: str) -> None:
     for depth, node in enumerate(nodes(raw(group, option))):
-        expected = words_of(target(node["_target_"]))
+        expected = list(words_of(target(node["_target_"])))
         keys = [str(key) for key in node if key not in HYDRAS_OWN]
         if group == "strategy" and depth == 0:
             keys = [key for key in keys if key not in ASIDE]
@@ -140,7 +136,7 @@ def places(node: DictConfig) -> set[str]:
 @named(OURS)
 def test_constructor_takes_keywords_without_defaults(group: str, option: str) -> None:
     for node in nodes(raw(group, option)):
-        for one in inspect.signature(target(node["_target_"])).parameters.values():
+        for one in words_of(target(node["_target_"])).values():
             assert one.kind is inspect.Parameter.KEYWORD_ONLY, f"{one.name} is not keyword-only"
             assert one.default is inspect.Parameter.empty, f"{one.name} has a default in code"
             assert one.annotation is not inspect.Parameter.empty, f"{one.name} has no type"

@@ -195,7 +195,21 @@ def _of_function(module: str, node: ast.FunctionDef, *, bound: bool) -> Signatur
         found[argument.arg] = Parameter(argument.arg, argument.annotation, required, module)
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         found[argument.arg] = Parameter(argument.arg, argument.annotation, default is None, module)
-    return Signature(found, arguments.kwarg is not None)
+    words = None if arguments.kwarg is None else _unpacked(module, arguments.kwarg.annotation)
+    return Signature(found | (words or {}), arguments.kwarg is not None and words is None)
+
+
+def _unpacked(module: str, annotation: ast.expr | None) -> dict[str, Parameter] | None:
+    """The words of ``**words: Unpack[X]``, where X is a TypedDict; None for any others."""
+    if not isinstance(annotation, ast.Subscript) or not ast.unparse(annotation.value).endswith(
+        "Unpack"
+    ):
+        return None
+    path = _origin(module, annotation.slice)
+    if path is None:
+        return None
+    source, _, node = definition(path)
+    return _fields(source, node) if isinstance(node, ast.ClassDef) else None
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:

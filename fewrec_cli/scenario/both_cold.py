@@ -1,7 +1,6 @@
 """Users and items that were never seen: cold users' rows on cold items become tasks."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.cold import ColdChoice, Groups
 from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 
 class BothCold(Scenario):
@@ -27,17 +26,10 @@ class BothCold(Scenario):
         year: First cold year of release; read where ``items_by`` is ``year``.
         users: File of cold user ids, one per line; read where ``users_by`` is ``list``.
         items: File of cold item ids, one per line; read where ``items_by`` is ``list``.
-        seed: Decides both cold sets and every draw; the run's seed changes none.
-        shots: Support size of the headline row; 0 is the unadapted score.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
-        validation: Further share of users and of items held out for validation tasks, or None.
-        short_history: What happens to users below ``min_interactions``.
         pool: Whether new items also learn from the supports of all tasks of a draw.
+        seed: Decides both cold sets and every draw; the run's seed changes none.
+        validation: Further share of users and of items held out for validation tasks, or None.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -52,31 +44,11 @@ class BothCold(Scenario):
         year: int,
         users: str | None,
         items: str | None,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
         pool: bool,
+        **task: Unpack[TaskWords],
     ) -> None:
         self.pool = pool
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         self.users = ColdChoice(
             side="user",
             key="users_by",
@@ -84,8 +56,8 @@ class BothCold(Scenario):
             fraction=fraction,
             year=None,
             listed=users,
-            validation=validation,
-            seed=seed,
+            validation=task["validation"],
+            seed=task["seed"],
         )
         self.items = ColdChoice(
             side="item",
@@ -94,8 +66,8 @@ class BothCold(Scenario):
             fraction=fraction,
             year=year,
             listed=items,
-            validation=validation,
-            seed=seed,
+            validation=task["validation"],
+            seed=task["seed"],
         )
         raise_faults([*self.users.faults(), *self.items.faults(), *self.rules.faults()])
         adopt(self, self.rules)

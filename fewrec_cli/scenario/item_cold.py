@@ -1,7 +1,6 @@
 """Items that were never seen: existing users' rows on cold items become tasks."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.cold import ColdChoice
 from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 
 class ItemCold(Scenario):
@@ -24,18 +23,11 @@ class ItemCold(Scenario):
         fraction: Share of cold items, in (0, 1); read where ``by`` is ``fraction``.
         year: First cold year of release; read where ``by`` is ``year``.
         items: File of cold item ids, one per line; read where ``by`` is ``list``.
-        seed: Decides which items are cold and every draw; the run's seed changes neither.
-        shots: Support size of the headline row; 0 is the unadapted score.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
-        validation: Further share of items held out for validation tasks, or None.
-        short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's rows on warm items.
         pool: Whether new items also learn from the supports of all tasks of a draw.
+        seed: Decides which items are cold and every draw; the run's seed changes neither.
+        validation: Further share of items held out for validation tasks, or None.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -48,31 +40,11 @@ class ItemCold(Scenario):
         fraction: float,
         year: int,
         items: str | None,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
         history: bool,
         pool: bool,
+        **task: Unpack[TaskWords],
     ) -> None:
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         self.choice = ColdChoice(
             side="item",
             key="by",
@@ -80,8 +52,8 @@ class ItemCold(Scenario):
             fraction=fraction,
             year=year,
             listed=items,
-            validation=validation,
-            seed=seed,
+            validation=task["validation"],
+            seed=task["seed"],
         )
         self.history = history
         self.pool = pool

@@ -1,7 +1,6 @@
 """MeLU's shipped split of MovieLens 1M: films from 1998 on and a fifth of the users are new."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Unpack
 
 from fewrec_cli.data.base import Dataset, Note
 from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
@@ -9,7 +8,7 @@ from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.given import Listing, find_states
 from fewrec_cli.scenario.holdout import State, Train, cut_like, task_rows
 from fewrec_cli.scenario.pool import make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 STATES = {
     "warm": "warm_state",
@@ -41,19 +40,12 @@ class MeLU(Scenario):
             in the paper.
         files: Folder to look in first for the authors' JSON files or the table of both splits,
             then ``FEWREC_DATA`` and ``data/``.
-        seed: Decides who validates and every draw.
-        shots: Support size of the headline row.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
-        validation: Share of the warm users (films: the newest; ``warm``: ratings of the others)
-            held out for validation tasks that resemble those of ``state``, or None.
-        short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's warm ratings (``item_cold``).
         pool: Whether new items also learn from the supports of all tasks of a draw.
+        seed: Decides who validates and every draw.
+        validation: Share of the warm users (films: the newest; ``warm``: ratings of the others)
+            held out for validation tasks that resemble those of ``state``, or None.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -69,36 +61,16 @@ class MeLU(Scenario):
         state: State,
         train: Train,
         files: str | None,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
         history: bool,
         pool: bool,
+        **task: Unpack[TaskWords],
     ) -> None:
         self.state = state
         self.train = train
         self.files = files
         self.history = history
         self.pool = pool
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         raise_faults(self.rules.faults())
         adopt(self, self.rules)
 

@@ -1,8 +1,7 @@
 """RecBole-MetaRec's protocol: users with 13 to 100 ratings are tasks, split at random 8:1:1."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Unpack
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from fewrec_cli.scenario.fold import find_fold
 from fewrec_cli.scenario.holdout import Train
 from fewrec_cli.scenario.people import notes_on, share_faults, split_people, within_bounds
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 
 class MetaRec(Scenario):
@@ -32,15 +31,11 @@ class MetaRec(Scenario):
         files: Folder to look in first for the folds' table, then ``FEWREC_DATA`` and ``data/``.
         fraction: Share of the test users.
         seed: Decides the split and every draw.
-        shots: Support size of the headline row.
-        query: Query interactions per task.
         draws: Draws of support and query; a given fold has one.
         min_interactions: Rows a user needs, or None for shots + query.
         max_interactions: Rows a user has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
         validation: Share of the validation users, or None.
-        short_history: What happens to users below ``min_interactions``.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -57,34 +52,14 @@ class MetaRec(Scenario):
         train: Train,
         files: str | None,
         fraction: float,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
+        **task: Unpack[TaskWords],
     ) -> None:
         self.fold = fold
         self.train = train
         self.files = files
         self.fraction = fraction
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
-        faults = [*share_faults(fraction, validation), *self.rules.faults()]
+        self.rules = TaskRules(**task)
+        faults = [*share_faults(fraction, self.rules.validation), *self.rules.faults()]
         raise_faults([*faults, *self._fold_faults()])
         adopt(self, self.rules)
 

@@ -1,8 +1,7 @@
 """From one domain to another: pretrained on a source, tried on users of a target."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.holdout import cut_like
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, fraction_faults, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, fraction_faults, raise_faults
 
 Train = Literal["source", "target", "both"]
 Support = Literal["user", "domain"]
@@ -66,15 +65,8 @@ class Migration(Scenario):
         like: What validation tasks of the source resemble.
         fraction: Share of the target's users that are tasks.
         seed: Decides who is a task, what is known, and every draw.
-        shots: Support size of the headline row.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
         validation: Share of users (and newest items) held out for validation tasks, or None.
-        short_history: What happens to users below ``min_interactions``.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -88,34 +80,14 @@ class Migration(Scenario):
         known: int | Literal["all"],
         like: Like,
         fraction: float,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
+        **task: Unpack[TaskWords],
     ) -> None:
         self.train = train
         self.support = support
         self.known = known
         self.like = like
         self.fraction = fraction
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         raise_faults(
             [*fraction_faults("fraction", fraction), *self._faults(), *self.rules.faults()]
         )

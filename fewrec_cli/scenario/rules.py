@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError
 from fewrec_cli.scenario.base import Scenario
@@ -11,9 +11,27 @@ from fewrec_cli.scenario.candidates import parse_candidates
 Shots = int | Literal["all"]
 
 
+class TaskWords(TypedDict):
+    """The keys that stand in every yaml of ``configs/scenario``, as ``TaskRules`` explains them.
+
+    A scenario's constructor takes them as ``**task: Unpack[TaskWords]``.
+    """
+
+    seed: int
+    shots: Shots
+    query: int
+    draws: int
+    min_interactions: int | None
+    max_interactions: int | None
+    candidates: str
+    curve: Sequence[Shots]
+    validation: float | None
+    short_history: Literal["drop", "error"]
+
+
 @dataclass(frozen=True)
 class TaskRules:
-    """The keys that stand in every yaml of ``configs/scenario``, as the user wrote them.
+    """``TaskWords``, as the user wrote them: which tasks there are, and how they are drawn.
 
     Attributes:
         seed: Decides who is cold and every draw; independent of the run's seed.

@@ -1,7 +1,7 @@
 """TaNP's protocol: a few ratings of a new user are known, and all of its others are ranked."""
 
-from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from fewrec_cli.scenario.episode import draw_rest
 from fewrec_cli.scenario.holdout import Train, task_rows
 from fewrec_cli.scenario.people import notes_on, share_faults, split_people
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 
 class TaNP(Scenario):
@@ -30,13 +30,9 @@ class TaNP(Scenario):
         seed: Decides the split and every draw.
         shots: Support size of the headline row, at most ``support``.
         query: Query interactions per task at least.
-        draws: Draws of support and query.
         min_interactions: Rows a task needs, or None for support + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
         validation: Share of the validation users, or None.
-        short_history: What happens to users below ``min_interactions``.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -54,33 +50,15 @@ class TaNP(Scenario):
         train: Train,
         support: int,
         fraction: float,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
+        **task: Unpack[TaskWords],
     ) -> None:
         self.train = train
         self.support = support
         self.fraction = fraction
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=support + query if min_interactions is None else min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
-        faults = [*share_faults(fraction, validation), *self.rules.faults()]
+        least = task["min_interactions"]
+        least = support + task["query"] if least is None else least
+        self.rules = replace(TaskRules(**task), min_interactions=least)
+        faults = [*share_faults(fraction, self.rules.validation), *self.rules.faults()]
         raise_faults([*faults, *self._support_faults()])
         adopt(self, self.rules)
 

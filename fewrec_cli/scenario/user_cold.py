@@ -1,7 +1,6 @@
 """Users who were never seen: all rows of cold users become tasks."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.cold import ColdChoice
 from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 
 
 class UserCold(Scenario):
@@ -22,15 +21,8 @@ class UserCold(Scenario):
         fraction: Share of cold users, in (0, 1); read where ``by`` is ``fraction``.
         users: File of cold user ids, one per line; read where ``by`` is ``list``.
         seed: Decides who is cold and every draw; the run's seed changes neither.
-        shots: Support size of the headline row; 0 is the unadapted score.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
         validation: Further share of users held out as validation tasks, or None.
-        short_history: What happens to users below ``min_interactions``.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -42,29 +34,9 @@ class UserCold(Scenario):
         by: Literal["fraction", "list"],
         fraction: float,
         users: str | None,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
+        **task: Unpack[TaskWords],
     ) -> None:
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         self.choice = ColdChoice(
             side="user",
             key="by",
@@ -72,8 +44,8 @@ class UserCold(Scenario):
             fraction=fraction,
             year=None,
             listed=users,
-            validation=validation,
-            seed=seed,
+            validation=task["validation"],
+            seed=task["seed"],
         )
         raise_faults([*self.choice.faults(), *self.rules.faults()])
         adopt(self, self.rules)

@@ -1,7 +1,6 @@
 """Nobody is new: a part of each user's rows is held out of training and becomes the task."""
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Unpack
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from fewrec_cli.scenario.bags import group, places
 from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
 from fewrec_cli.scenario.episode import draw_episodes
 from fewrec_cli.scenario.pool import Cut, make_split
-from fewrec_cli.scenario.rules import TaskRules, adopt, fraction_faults, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, fraction_faults, raise_faults
 
 
 class Warm(Scenario):
@@ -20,17 +19,10 @@ class Warm(Scenario):
 
     Args:
         fraction: Share of each user's rows held out for their task, in (0, 1), rounded down.
-        seed: Decides which rows are held out and every draw; the run's seed changes neither.
-        shots: Support size of the headline row; 0 is the unadapted score.
-        query: Query interactions per task.
-        draws: Draws of support and query.
-        min_interactions: Rows a task needs, or None for shots + query.
-        max_interactions: Rows a task has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
-        curve: Support sizes of the shot curve.
-        validation: Further share of each user's rows, held out for validation tasks, or None.
-        short_history: What happens to users below ``min_interactions``.
         history: Whether adaptation also sees the user's rows in training.
+        seed: Decides which rows are held out and every draw; the run's seed changes neither.
+        validation: Further share of each user's rows, held out for validation tasks, or None.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -40,30 +32,10 @@ class Warm(Scenario):
         self,
         *,
         fraction: float,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
         history: bool,
+        **task: Unpack[TaskWords],
     ) -> None:
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         self.fraction = fraction
         self.history = history
         raise_faults([*fraction_faults("fraction", fraction), *self.rules.faults()])

@@ -1,7 +1,7 @@
 """Windows that slide over each user's history: the last ratings are the support of the next one."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
 from fewrec_cli.scenario.bags import members, pad
 from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
-from fewrec_cli.scenario.rules import TaskRules, adopt, raise_faults
+from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 from fewrec_cli.scenario.sliding import Listed, list_windows
 
 TRAIN, VALID, TEST, UNREAD = 0, 1, 2, 3
@@ -39,11 +39,10 @@ class Windows(Scenario):
         draws: Repetitions; nothing is drawn.
         min_interactions: Ratings a user needs, or None for shots + query.
         max_interactions: Ratings a user has at most, or None.
-        candidates: ``query``, ``sampled:N`` or ``catalogue``.
         curve: Support sizes of the shot curve: the newest so many.
         validation: Share of the users outside the fold whose windows validate. None: no window
             validates, and those that would with ``parts`` stay unread.
-        short_history: What happens to users below ``min_interactions``.
+        **task: The other words of every scenario; see ``TaskWords``.
 
     Raises:
         FewrecError: A value is out of range; several are reported together.
@@ -64,16 +63,7 @@ class Windows(Scenario):
         parts: Sequence[float],
         folds: int,
         fold: int | None,
-        seed: int,
-        shots: int | Literal["all"],
-        query: int,
-        draws: int,
-        min_interactions: int | None,
-        max_interactions: int | None,
-        candidates: str,
-        curve: Sequence[int | Literal["all"]],
-        validation: float | None,
-        short_history: Literal["drop", "error"],
+        **task: Unpack[TaskWords],
     ) -> None:
         self.train = train
         self.domain_shots = domain_shots
@@ -81,18 +71,7 @@ class Windows(Scenario):
         self.parts = tuple(parts)
         self.folds = folds
         self.fold = fold
-        self.rules = TaskRules(
-            seed=seed,
-            shots=shots,
-            query=query,
-            draws=draws,
-            min_interactions=min_interactions,
-            max_interactions=max_interactions,
-            candidates=candidates,
-            curve=curve,
-            validation=validation,
-            short_history=short_history,
-        )
+        self.rules = TaskRules(**task)
         raise_faults([*self._faults(), *self.rules.faults()])
         adopt(self, self.rules)
 

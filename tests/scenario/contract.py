@@ -1,6 +1,5 @@
 """Checks that every scenario inherits, on generated data of many shapes."""
 
-import inspect
 from functools import cache
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.base import Episodes, Scenario, Split
 from fewrec_cli.scenario.leak import check_leaks
 from tests.composed import composed
+from tests.words import words_of
 
 QUICK = settings(
     max_examples=15,
@@ -92,8 +92,7 @@ class ScenarioContract:
 
     def test_yaml_holds_what_the_constructor_takes_in_this_order(self) -> None:
         node = composed(f"scenario={self.name}").scenario
-        words = inspect.signature(type(shipped(self.name)).__init__).parameters
-        taken = [word for word in words.values() if word.name != "self"]
+        taken = list(words_of(type(shipped(self.name))).values())
         assert [str(key) for key in node] == ["_target_", *(word.name for word in taken)]
         assert all(word.kind is word.KEYWORD_ONLY for word in taken)
         assert all(word.default is word.empty for word in taken)

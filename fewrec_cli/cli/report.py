@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 from fewrec_cli.cli import report_deciles
 from fewrec_cli.cli.commands import BY_NAME
 from fewrec_cli.cli.suggest import ask
-from fewrec_cli.core.errors import ConfigError, RunFolderError
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.paths import require_folder
 from fewrec_cli.report.formats import FORMATS
+from fewrec_cli.report.run import GIVE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,7 +133,7 @@ def read(words: Sequence[str]) -> Wanted:
 
     Raises:
         ConfigError: A flag is unknown, given twice, or has no usable value.
-        RunFolderError: A folder is absent.
+        RunFolderError: A folder is absent, or a file.
     """
     folders, given = _apart(words)
     if not folders:
@@ -139,10 +141,7 @@ def read(words: Sequence[str]) -> Wanted:
             "report lacks the runs", "write fewrec report FOLDER, a sweep or several runs"
         )
     for folder in folders:
-        if not Path(folder).is_dir():
-            raise RunFolderError(
-                f"no folder {folder}", "give run folders, or a folder that holds some: a sweep"
-            )
+        require_folder(Path(folder), GIVE)
     formats = _several(given, "--format")
     for word in formats or ():
         if word not in FORMATS:

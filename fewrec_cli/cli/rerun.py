@@ -11,6 +11,7 @@ from fewrec_cli.cli.diagnose import quoted
 from fewrec_cli.cli.suggest import nearest
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, RunFolderError
+from fewrec_cli.core.paths import require_folder
 
 RUN = "run="
 FINISHED = "metrics.json"
@@ -68,10 +69,7 @@ def finished(given: str) -> Path:
         RunFolderError: There is no such folder, or it holds no finished run.
     """
     base = Path(given).absolute()
-    if not base.is_dir():
-        raise RunFolderError(
-            f"no run folder {given}", "give the last line that fewrec train printed"
-        )
+    require_folder(Path(given), "give the last line that fewrec train printed", what="run folder")
     for name in (CONFIG, FINISHED):
         if not (base / name).is_file():
             raise RunFolderError(

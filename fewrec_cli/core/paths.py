@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fewrec_cli.core.errors import RunFolderError
 
+CONFIG = "config.yaml"
+"""The file that a run writes first."""
 OF_A_RUN = "hydra.run.dir=FOLDER (a sweep: hydra.sweep.dir=FOLDER)"
 
 
@@ -44,3 +46,24 @@ def make_folder(path: Path, *, word: str = OF_A_RUN) -> Path:
     if not os.access(path, os.W_OK):
         raise RunFolderError(f"cannot write into the folder {path}", remedy)
     return path
+
+
+def require_folder(path: Path, remedy: str, *, what: str = "folder") -> None:
+    """Refuse a path that is no folder, and say what it is instead.
+
+    Args:
+        path: As the user gave it.
+        remedy: What to give.
+        what: What the user was asked for, e.g. ``run folder``.
+
+    Raises:
+        RunFolderError: Nothing is there, or a file is; of a file in a run folder, that folder is
+            proposed.
+    """
+    if path.is_dir():
+        return
+    if not path.exists():
+        raise RunFolderError(f"no {what} {path}", remedy)
+    if (path.parent / CONFIG).is_file():
+        remedy = f"give the folder that it lies in: {path.absolute().parent}"
+    raise RunFolderError(f"{path} is a file, not a {what}", remedy)

@@ -7,11 +7,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import RunFolderError, ScenarioError
+from fewrec_cli.core.paths import require_folder
 from fewrec_cli.experiment.manifest import read_manifest, weights_of
 from fewrec_cli.experiment.weights import load_weights
 from fewrec_cli.experiment.world import World, build_strategy, make, plain
 from fewrec_cli.strategy.base import Member
 
+GIVE = "write strategy.runs=[FOLDER,FOLDER], the last lines that fewrec train printed"
 FREE = ("shots", "query", "draws", "candidates", "curve", "short_history", "history", "pool")
 """Words of a scenario that leave alone what is trained on."""
 
@@ -24,7 +26,7 @@ def join_members(cfg: DictConfig, world: World) -> None:
         world: Its strategy is changed in place.
 
     Raises:
-        RunFolderError: A run is unfinished, or was trained on other rows.
+        RunFolderError: A run is absent or unfinished, or was trained on other rows.
         ScenarioError: There are no validation tasks to fit weights on.
     """
     if not world.strategy.runs:
@@ -35,7 +37,10 @@ def join_members(cfg: DictConfig, world: World) -> None:
             "leaves none",
             "write e.g. scenario.validation=0.1, for the runs too",
         )
-    members = [_member(cfg, world, Path(folder)) for folder in world.strategy.runs]
+    folders = [Path(folder) for folder in world.strategy.runs]
+    for folder in folders:
+        require_folder(folder, GIVE, what="run folder")
+    members = [_member(cfg, world, folder) for folder in folders]
     world.strategy.join(members)
 
 

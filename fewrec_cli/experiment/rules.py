@@ -58,11 +58,22 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
 
 
 def _blend(value_of: Values, adapter: object) -> Iterator[Fault]:
-    """A blend has runs, and nothing of its own that adapts."""
-    if not value_of("strategy.runs"):
+    """A blend has runs, each once, and nothing of its own that adapts."""
+    runs = value_of("strategy.runs")
+    if not runs:
         yield (
             "strategy=blend joins finished runs, and strategy.runs names none",
             "write strategy.runs=[FOLDER,FOLDER], the last lines that fewrec train printed",
+        )
+    named = [str(run) for run in runs] if isinstance(runs, list) else []
+    places = [os.path.realpath(name) for name in named]
+    again = next((n for n, place in enumerate(places) if place in places[:n]), None)
+    if again is not None:
+        first = named[places.index(places[again])]
+        also = "" if first == named[again] else f", also as {first}"
+        yield (
+            f"strategy.runs names the run {named[again]} twice{also}",
+            "name each run once: how far each is trusted is fitted",
         )
     if adapter != UNADAPTED or value_of("strategy.augment"):
         yield (

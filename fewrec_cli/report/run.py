@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from fewrec_cli.core.errors import RunFolderError
+from fewrec_cli.core.paths import require_folder
 from fewrec_cli.experiment.result import Row, Summary
 from fewrec_cli.report.model import Parameters, Shots
 from fewrec_cli.report.words import Words, flat
@@ -20,6 +21,7 @@ CONFIG, MANIFEST, METRICS, TASKS, EPISODES = (
     "tasks.parquet",
     "episodes.parquet",
 )
+GIVE = "give run folders, or a folder that holds some: a sweep"
 FILES = (CONFIG, MANIFEST, METRICS, TASKS, EPISODES)
 
 
@@ -91,10 +93,7 @@ def find_runs(folders: Sequence[Path]) -> Found:
     places: dict[Path, None] = {}
     unfinished: dict[Path, None] = {}
     for folder in folders:
-        if not folder.is_dir():
-            raise RunFolderError(
-                f"no folder {folder}", "give run folders, or a folder that holds some: a sweep"
-            )
+        require_folder(folder, GIVE)
         configs = sorted(path.parent for path in folder.rglob(CONFIG))
         whole = [place for place in configs if (place / METRICS).is_file()]
         if not whole:

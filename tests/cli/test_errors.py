@@ -96,6 +96,7 @@ MISTAKES = {
     "train --config-dir nowhere": ("--config-dir ", "give the folder that holds"),
     "evaluate": ("evaluate lacks the run to score", "write run=FOLDER"),
     "evaluate run=nowhere": ("no run folder nowhere", ""),
+    "evaluate run=/dev/null": ("/dev/null is a file, not a run folder", "the last line"),
     "evaluate run=a run=b": ("evaluate scores one run at a time, got 2: run=a run=b", "keep one"),
     "evaluate runA": ("evaluate lacks the run to score", "did you mean run=runA?"),
     "list strateg": ("no group 'strateg'", "did you mean 'strategy'?"),

@@ -84,6 +84,8 @@ def test_nothing_of_training_is_imported(folder: Path) -> None:
         ("", "report lacks the runs", "write fewrec report FOLDER"),
         ("nowhere", "no folder nowhere", "give run folders"),
         ("out", "no folder out", "give run folders"),
+        ("file", "file is a file, not a folder", "give run folders, or a folder that holds some"),
+        ("sweep/0/metrics.json", "sweep/0/metrics.json is a file", "sweep/0"),
         ("empty", "empty holds no run", "give the last line"),
         ("sweep --formt md", "report has no flag --formt", "did you mean '--format'?"),
         ("sweep against=maml", "against=maml is no folder", "did you mean --against maml?"),

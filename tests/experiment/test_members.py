@@ -85,6 +85,7 @@ def test_runs_that_do_not_fit_are_refused(
     ("words", "said"),
     [
         ((), "strategy.runs names none"),
+        (("strategy.runs=[x,y,./x]",), "strategy.runs names the run ./x twice, also as x"),
         (("strategy.runs=[x]", "strategy/adapter=ridge"), "no adapter or augment of its own"),
         (("strategy.runs=[x]", "strategy/augment=[drop]"), "no adapter or augment of its own"),
     ],
@@ -99,6 +100,12 @@ def test_a_blend_of_nothing_or_with_an_adapter_is_refused(
 
 @pytest.mark.slow
 def test_a_folder_without_a_finished_run_is_refused(folder: Path) -> None:
-    done = call("train", *QUICK, "strategy=blend", "strategy.runs=[nowhere]")
-    assert done.code == 2
-    assert "nowhere holds no finished run" in done.told
+    (folder / "empty").mkdir()
+    told = {
+        "nowhere": "no run folder nowhere\n  write strategy.runs=[FOLDER,FOLDER]",
+        "empty": "empty holds no finished run",
+    }
+    for name, said in told.items():
+        done = call("train", *QUICK, "strategy=blend", f"strategy.runs=[{name}]")
+        assert done.code == 2
+        assert said in done.err

@@ -1,6 +1,7 @@
 """What every test gets: no network, one thread, an empty working folder, tiny data."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ GUARD = Path(__file__).parent / "guard"
 
 # Set before anything heavy is imported, and inherited by every process that a test starts.
 os.environ["MPLBACKEND"] = "Agg"
+CACHE = tempfile.TemporaryDirectory(prefix="fewrec-cache-")  # never the user's; gone at the end
+os.environ["FEWREC_CACHE"] = CACHE.name
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 for name in ("FORCE_COLOR", "COMP_LINE", "COMP_POINT", "HYDRA_FULL_ERROR"):

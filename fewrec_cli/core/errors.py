@@ -43,6 +43,10 @@ class RunFolderError(FewrecError):
     """A run folder is absent, unfinished, unreadable, or cannot be written."""
 
 
+class CacheError(FewrecError):
+    """The stage cache cannot be read or written."""
+
+
 class RunError(FewrecError):
     """The command was right, yet the run failed (diverged weights, NaN scores)."""
 

@@ -1,15 +1,15 @@
 """A table as JSON, rows as in ``metrics.json``."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fewrec_cli.report.lined import lined
 from fewrec_cli.report.model import Figure, Table, TableRow, Verdict
 
 
 def document(table: Table) -> str:
-    """Return the table as JSON; an undefined figure is null."""
+    """Return the table as JSON, a line for each row; an undefined figure is null."""
     content = {
         "title": table.title,
         "metrics": table.metrics,
@@ -20,7 +20,7 @@ def document(table: Table) -> str:
         "checks": [_verdict(one) for one in table.verdicts],
         "notes": table.notes,
     }
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return lined(content)
 
 
 def _row(row: TableRow) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A table by deciles as Markdown, LaTeX, CSV or JSON."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
@@ -11,6 +10,7 @@ from fewrec_cli.report.cells import NOTHING, number, shots, signed
 from fewrec_cli.report.deciles.model import Cell, DecileSection, DecileTable, Group, Side
 from fewrec_cli.report.deciles.read import SUMS
 from fewrec_cli.report.latex import HEAD, escaped
+from fewrec_cli.report.lined import lined
 
 SHOWN = ("model", "floor", "oracle")
 """Kinds of rows in Markdown and LaTeX; CSV and JSON have all."""
@@ -99,7 +99,7 @@ def comma_separated(table: DecileTable) -> str:
 
 def as_json(table: DecileTable) -> str:
     """Return the table's dataclasses as JSON; what is undefined is null."""
-    return json.dumps(asdict(table), indent=1, allow_nan=False) + "\n"
+    return lined(asdict(table))
 
 
 def heading(section: DecileSection) -> str:

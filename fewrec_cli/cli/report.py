@@ -111,17 +111,18 @@ def _deciles(wanted: Wanted) -> "DecileTable | None":
 
 
 def _table(wanted: Wanted) -> "Table":
-    from fewrec_cli.report.build import build
+    from fewrec_cli.report.build import build, columns_of
     from fewrec_cli.report.group import entries_of
     from fewrec_cli.report.run import find_runs
 
     found = find_runs(wanted.folders)
-    grouped = entries_of(found.runs, wanted.over)
+    columns = columns_of(found.runs, wanted.metrics)
+    grouped = entries_of(found.runs, wanted.over, columns)
     names = dict.fromkeys(run.signature.get("data", "").partition("@")[0] for run in found.runs)
     return build(
         grouped.entries,
         title=", ".join(names) if wanted.title is None else wanted.title,
-        metrics=wanted.metrics,
+        metrics=columns,
         shots=wanted.shots,
         against=wanted.against,
         notes=(*found.notes, *grouped.notes),

@@ -64,7 +64,7 @@ def build(
             episodes.
     """
     runs = [run for entry in entries for run in entry.runs]
-    columns = _metrics(runs, metrics)
+    columns = columns_of(runs, metrics)
     scores = read_all(runs, columns)
     parts, unlike = assemble(entries, scores, selection)
     parts = _ordered(parts, states)
@@ -92,21 +92,16 @@ def build(
     )
 
 
-def plotted(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return the two metrics that a figure shows: the rating error, then the ranking.
+def columns_of(runs: Sequence[Run], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the metrics of the columns: those wanted, or the shown ones that some row has.
 
-    Example:
-        >>> plotted(("mae", "rmse", "ndcg@1", "ndcg@5"))
-        ('mae', 'ndcg@5')
+    Args:
+        runs: Finished runs.
+        wanted: As the user names them; None for the few that a run shows on a terminal.
+
+    Raises:
+        ConfigError: A metric is in no run.
     """
-    errors = [metric for metric in metrics if metric in LOWER_IS_BETTER]
-    ranks = [metric for metric in metrics if metric.startswith("ndcg@")]
-    usual = [metric for metric in ranks if metric == "ndcg@5"]
-    return tuple(dict.fromkeys([*errors[:1], *usual, *ranks, *metrics]))[:2]
-
-
-def _metrics(runs: Sequence[Run], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns: those wanted, or the shown ones that some row has."""
     there = {
         metric: None
         for run in runs
@@ -125,6 +120,19 @@ def _metrics(runs: Sequence[Run], wanted: Sequence[str] | None) -> tuple[str, ..
             told = hint or f"there: {', '.join(there)}"
             raise ConfigError(f"no run has the metric {metric!r}", told)
     return tuple(dict.fromkeys(wanted))
+
+
+def plotted(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the two metrics that a figure shows: the rating error, then the ranking.
+
+    Example:
+        >>> plotted(("mae", "rmse", "ndcg@1", "ndcg@5"))
+        ('mae', 'ndcg@5')
+    """
+    errors = [metric for metric in metrics if metric in LOWER_IS_BETTER]
+    ranks = [metric for metric in metrics if metric.startswith("ndcg@")]
+    usual = [metric for metric in ranks if metric == "ndcg@5"]
+    return tuple(dict.fromkeys([*errors[:1], *usual, *ranks, *metrics]))[:2]
 
 
 def _ordered(parts: Sequence[Part], states: Sequence[str]) -> tuple[Part, ...]:

@@ -1,11 +1,11 @@
 """From runs to the rows of a table: runs that differ in the seed only are one row."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.report.run import Run
-from fewrec_cli.report.words import Words, differing, distinguishing, named
+from fewrec_cli.report.words import ADDING, GROUPS, Words, differing, distinguishing, named
 
 SEED = "seed"
 PROTOCOL = ("data", "scenario")
@@ -44,30 +44,30 @@ class Grouped:
     notes: tuple[str, ...]
 
 
-def entries_of(runs: Sequence[Run], over: Sequence[str] = (SEED,)) -> Grouped:
+def entries_of(
+    runs: Sequence[Run], over: Sequence[str] = (SEED,), columns: Sequence[str] = ()
+) -> Grouped:
     """Group runs by all their words but the seed, and give each group a name of its own.
 
     The state is the scenario's ``state`` or its word. Where several protocols (data and scenario)
     would have the same state, the shortest words that tell them apart are added; and so for
     models of the same name. A run that repeats another's words and seed is left out, the newest
-    stays.
+    stays. Words that only add metrics (``evaluation.further``, ``evaluation.k``) do not part
+    runs that have the same of the table's columns.
 
     Args:
         runs: At least one.
         over: Words averaged over; the seed always is. ``scenario.seed`` makes one row of several
             task splits.
+        columns: Metrics of the table.
 
     Raises:
-        ConfigError: A word of ``over`` is in no run's config.
+        ConfigError: A word of ``over`` is in no run's config, or chooses an option.
     """
-    for word in over:
-        if not any(word in run.words for run in runs):
-            raise ConfigError(
-                f"--over {word}: no run has such a word",
-                "write e.g. --over scenario.seed, a word of config.yaml",
-            )
+    same = [told for word in over if (told := _over(word, runs))]
     averaged = {SEED, *over}
-    kept, notes = _newest(runs)
+    kept, repeated = _newest(_worded_alike(runs, averaged, columns))
+    notes = (*same, *repeated)
     protocols = _groups(kept, lambda run: _protocol(run, averaged))
     models = _groups(kept, lambda run: _model(run, averaged))
     states = _names([dict(key) for key in protocols], _state)
@@ -89,8 +89,40 @@ def protocol(run: Run, averaged: Sequence[str] = (SEED,)) -> dict[str, str]:
     return {**words, **{k: v for k, v in run.words.items() if _in(k, ("evaluation",))}}
 
 
-def _newest(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
+def _over(word: str, runs: Sequence[Run]) -> str:
+    """Refuse what cannot be averaged over; say where there is nothing to average."""
+    values = {run.words.get(word) for run in runs}
+    if values == {None}:
+        raise ConfigError(
+            f"--over {word}: no run has such a word",
+            "write e.g. --over scenario.seed, a word of config.yaml",
+        )
+    if word in GROUPS or "/" in word:
+        raise ConfigError(
+            f"--over {word}: options are compared, each with words of its own, not averaged",
+            f"name a word that they share, e.g. --over scenario.seed; without --over each {word} "
+            "has its row",
+        )
+    if len(values) > 1 or word == SEED:
+        return ""
+    return f"--over {word} changed nothing: every run has {word}={values.pop()}."
+
+
+def _worded_alike(runs: Sequence[Run], averaged: set[str], columns: Sequence[str]) -> Iterator[Run]:
+    """Give runs that differ only in metrics which are not shown the words of the first."""
+    first: dict[object, Words] = {}
+    for run in runs:
+        rest = {k: v for k, v in run.words.items() if k not in {*ADDING, *averaged}}
+        measured = {metric for row in run.rows for metric in row.metrics}
+        known = first.setdefault((_key(rest), frozenset(measured & set(columns))), run.words)
+        adding = {key: known[key] for key in ADDING if key in known}
+        own = {k: v for k, v in run.words.items() if k not in ADDING}
+        yield replace(run, words={**own, **adding})
+
+
+def _newest(runs: Iterable[Run]) -> tuple[list[Run], tuple[str, ...]]:
     """Keep one run of each config, the newest, in the order given."""
+    runs = list(runs)
     newest: dict[tuple[tuple[str, str], ...], Run] = {}
     for run in runs:
         key = _key({**run.words, "data hash": run.data_hash})

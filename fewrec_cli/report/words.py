@@ -20,6 +20,8 @@ IGNORED = (
     "trainer.strategy",
 )
 """Words and groups that say where files lie, what is kept, what computes; not what is measured."""
+ADDING = ("evaluation.further", "evaluation.k")
+"""Words that choose how many metrics there are, and change the figures of none."""
 GROUPS = ("data", "scenario", "backbone", "strategy")
 CHOSEN_INSIDE = ("adapter",)
 """Groups inside a group: ``strategy.adapter`` is chosen as ``strategy/adapter``."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewrec_cli.report.build import build
+from fewrec_cli.report.build import build, columns_of
 from fewrec_cli.report.group import entries_of
 from fewrec_cli.report.model import Table, TableRow
 from fewrec_cli.report.run import find_runs
@@ -29,8 +29,10 @@ def run(folder: Path, mae: Sequence[Sequence[float]], **more: object) -> Path:
 
 def table(*folders: Path, over: Sequence[str] = ("seed",), **more: object) -> Table:
     """Read and build as the command does."""
-    grouped = entries_of(find_runs(folders).runs, over)
-    return build(grouped.entries, notes=grouped.notes, resamples=200, **more)  # type: ignore[arg-type]
+    runs = find_runs(folders).runs
+    columns = columns_of(runs, more.pop("metrics", None))  # type: ignore[arg-type]
+    grouped = entries_of(runs, over, columns)
+    return build(grouped.entries, metrics=columns, notes=grouped.notes, resamples=200, **more)  # type: ignore[arg-type]
 
 
 def row(found: Table, name: str, **more: object) -> TableRow:

@@ -123,6 +123,47 @@ def test_a_repeated_run_counts_once(tmp_path: Path) -> None:
     assert found.notes == ("1 run repeats another's words and seed: the newest is shown.",)
 
 
+def test_metrics_that_are_not_shown_part_no_rows(tmp_path: Path) -> None:
+    """One seed measured more than the other: one row, unless the table shows what only one has."""
+    more = {"seed": 1, "evaluation.further": ["map_multi"]}
+    ranks = {"ndcg@5": [[0.5] * 3] * 2, "map_multi@5": [[0.5] * 3] * 2}
+    folders = [
+        run(tmp_path / "a", FLOOR, words={"evaluation.further": []}),
+        write_run(
+            tmp_path / "b", {("maml", "model", 5): {"mae": FLOOR, **ranks}}, words=dict(more)
+        ),
+    ]
+    found = table(*folders)
+    assert [(one.row, one.seeds) for one in found.rows if one.kind == "model"] == [("maml", (0, 1))]
+    parted = table(*folders, metrics=["mae", "map_multi@5"])
+    assert [one.row for one in parted.rows if one.kind == "model"] == [
+        "maml (evaluation.further=[])",
+        "maml (evaluation.further=[map_multi])",
+    ]
+
+
+def test_a_repeat_that_measured_less_does_not_take_a_column_away(tmp_path: Path) -> None:
+    ranks = {"ndcg@5": [[0.5] * 3] * 2, "ndcg@10": [[0.5] * 3] * 2}
+    rows = {("maml", "model", 5): {"mae": FLOOR, **ranks}}
+    wide = write_run(tmp_path / "a", rows, words={"evaluation.k": [5, 10]})  # type: ignore[arg-type]
+    narrow = run(tmp_path / "b", [[0.5] * 3] * 2, words={"evaluation.k": [5]})  # the newest
+    found = table(wide, narrow, metrics=["ndcg@10"])
+    assert row(found, "maml (evaluation.k=[5,10])").metrics["ndcg@10"].mean == pytest.approx(0.5)
+    assert row(table(wide, narrow, metrics=["mae"]), "maml").metrics["mae"].mean == 0.5
+
+
+@pytest.mark.parametrize("word", ["strategy", "strategy/adapter", "scenario"])
+def test_options_are_not_averaged_over(word: str, tmp_path: Path) -> None:
+    done = run(tmp_path / "a", FLOOR)
+    with pytest.raises(ConfigError, match=f"--over {word}: options are compared"):
+        table(done, over=[word])
+
+
+def test_a_word_that_is_the_same_everywhere_is_told(tmp_path: Path) -> None:
+    found = table(run(tmp_path / "a", FLOOR), over=["scenario.seed"])
+    assert found.notes == ("--over scenario.seed changed nothing: every run has scenario.seed=0.",)
+
+
 def test_floors_that_should_be_the_same_and_are_not_are_told(tmp_path: Path) -> None:
     other = {"strategy._target_": "fewrec_cli.strategy.reptile.Reptile"}
     first = run(tmp_path / "a", FLOOR)

@@ -239,7 +239,8 @@ def _name_in_sweep(jobs: int) -> str:
     hydra = HydraConfig.get()
     if hydra.mode is None or hydra.mode.name != "MULTIRUN":
         return ""
-    return f"job {hydra.job.num + 1} of {jobs}: {' '.join(hydra.overrides.task)}"
+    number = f"job {hydra.job.num} (of 0 to {jobs - 1})"  # as in the name of its folder
+    return f"{number}: {' '.join(hydra.overrides.task)}"
 
 
 def _refuse_finished(folder: Path) -> None:

@@ -130,13 +130,14 @@ def _fitted(grid: Grid, by_weight: Sequence[str]) -> Grid:
 def show_sweep(folder: Path, jobs: Sequence[tuple[str, RunResult]]) -> None:
     """Print a line per job, model and best floor beside each other, and last the sweep's folder.
 
-    A job is named by the words that it does not share with all others.
+    A job is named by its number, which begins its folder's name, and by the words that it does not
+    share with all others.
     """
     metrics = list(dict.fromkeys(m for _, one in jobs for m in _telling(_at(one.rows, one.shots))))
     head = ["job", *(part for metric in metrics for part in (metric, "best floor"))]
     common = set.intersection(*(set(words.split()) for words, _ in jobs)) if jobs[1:] else set()
     lines = []
-    for number, (words, one) in enumerate(jobs, 1):
+    for number, (words, one) in enumerate(jobs):
         rows = _at(one.rows, one.shots)
         own = " ".join(word for word in words.split() if word not in common)
         cells = [f"{number} {own}".rstrip()]

@@ -64,7 +64,7 @@ def entries_of(
     Raises:
         ConfigError: A word of ``over`` is in no run's config, or chooses an option.
     """
-    same = [told for word in over if (told := _over(word, runs))]
+    same = [note for word in over if (note := _over(word, runs))]
     averaged = {SEED, *over}
     kept, repeated = _newest(_worded_alike(runs, averaged, columns))
     notes = (*same, *repeated)

@@ -61,7 +61,7 @@ def test_a_sweep_works_in_any_order_of_words(line: str, fewrec: "Call", jobs: "J
     assert [config["seed"] for config in jobs.configs] == [0, 1]
     for number, name in enumerate(relative(jobs.folders)):
         assert re.fullmatch(f"outputs/sweep/{STAMP}/{number}-{HASH}", name)
-    assert "job 2 of 2: strategy=reptile seed=1" in done.err
+    assert "job 1 (of 0 to 1): strategy=reptile seed=1" in done.err
     assert done.out.splitlines()[-1] == str(jobs.folders[0].parent)
     assert [line in done.out.splitlines() for line in map(str, jobs.folders)] == [True, True]
 
@@ -160,7 +160,7 @@ def test_a_sweep_stops_at_the_job_that_fails_and_names_it(fewrec: "Call", jobs: 
     done = fewrec("train", "-m", "seed=0,1,2")
     assert done.code == 1
     assert len(jobs.configs) == 2
-    assert "job 2 of 3: seed=1: not finished; the sweep stops here" in done.err
+    assert "job 1 (of 0 to 2): seed=1: not finished; the sweep stops here" in done.err
     assert done.err.endswith("error: diverged\n  lower the step\n")
 
 

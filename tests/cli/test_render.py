@@ -112,5 +112,5 @@ def test_a_sweep_ends_with_a_line_per_job_and_its_folder(
     show_sweep(Path("/sweep"), [("seed=0", result(Path("a"))), ("seed=1", result(Path("b")))])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["job", "mae", "best", "floor", "ndcg@5", "best", "floor"]
-    assert lines[2].split() == ["1", "seed=0", "0.700", "0.800", "0.650", "0.600"]
+    assert lines[2].split() == ["0", "seed=0", "0.700", "0.800", "0.650", "0.600"]
     assert lines[-1] == "/sweep"

@@ -14,12 +14,13 @@ import fewrec_cli
 PACKAGE = Path(fewrec_cli.__file__).parent
 CONFIGS = PACKAGE.parent / "configs"
 LAYERS = {
-    "cli": 8,
-    "report": 7,
-    "experiment": 6,
-    "strategy": 5,
-    "engine": 4,
-    "backbone": 3,
+    "cli": 9,
+    "report": 8,
+    "experiment": 7,
+    "strategy": 6,
+    "engine": 5,
+    "backbone": 4,
+    "text": 3,
     "scenario": 2,
     "data": 2,
     "metric": 1,

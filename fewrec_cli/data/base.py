@@ -1,6 +1,7 @@
 """What a data set is once read, and what a reader must offer."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,9 @@ class Dataset:
         item_text: One text per item, or None.
         item_title: One title per item, or None.
         user_text: One text per user, or None.
+        item_facts: What the reader knows of the items in words, by name (``title``, ``plot`` …),
+            ``n_items`` texts each, empty where unknown.
+        user_facts: The same of the users.
         domain: 0 for rows of the source and 1 for rows of the target, ``(n,)``; None unless two
             data sets were paired.
         sources: The files that were read.
@@ -81,6 +85,8 @@ class Dataset:
     item_text: tuple[str, ...] | None = None
     item_title: tuple[str, ...] | None = None
     user_text: tuple[str, ...] | None = None
+    item_facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    user_facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     domain: IntArray | None = None
     sources: tuple[SourceFile, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -95,6 +101,12 @@ class Dataset:
                         f"{side} field {attribute.name} has {len(attribute):,} rows for "
                         f"{count:,} {side}s",
                         f"give one row per {side}",
+                    )
+            for name, texts in getattr(self, f"{side}_facts").items():
+                if len(texts) != count:
+                    raise ShapeError(
+                        f"{side} fact {name} has {len(texts):,} texts for {count:,} {side}s",
+                        f"give one text per {side}",
                     )
 
     @property

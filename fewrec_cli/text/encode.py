@@ -1,0 +1,208 @@
+"""From texts to vectors: each different text once, kept in the cache by what it is made of."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from fewrec_cli.core import cache
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.text.language import Language
+from fewrec_cli.text.tokens import Tokens, batches, check_max_tokens, tokenise
+
+Pooling = Literal["mean", "cls", "last"]
+KIND = "vectors"
+BUDGET = {"cpu": 4_096, "cuda": 65_536}
+"""Tokens of a batch, filling included."""
+PROBE_S = 1.0
+"""Seconds of work from which the rest is estimated."""
+WORTH_SAYING_S = 3.0
+
+
+def vectors(
+    language: Language,
+    texts: Sequence[str],
+    *,
+    pooling: Pooling,
+    max_tokens: int,
+    normalise: bool,
+    reporter: Reporter,
+    what: str = "texts",
+    device: torch.device | None = None,
+) -> Tensor:
+    """Return one vector per text.
+
+    Each different text is encoded once; the vectors of a set of texts are kept on disk and read
+    from there the next time, whatever the order of the texts.
+
+    Args:
+        language: The model, which is loaded only if vectors are not in the cache.
+        texts: ``(n,)``.
+        pooling: What becomes of a text's hidden states: their ``mean`` over all its tokens, that of
+            the first token (``cls``), or of the last one (``last``).
+        max_tokens: Where longer texts are cut (tokens).
+        normalise: Divide each vector by its length.
+        reporter: Told how long it takes, how far it is, and how many texts were cut.
+        what: Word for the texts, e.g. ``items``.
+        device: Where to compute; None takes the GPU where there is one.
+
+    Returns:
+        ``(n, hidden)`` float32, on the CPU.
+
+    Raises:
+        ConfigError: ``pooling`` or ``max_tokens`` do not suit the model.
+    """
+    _check(language, pooling, max_tokens)
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    unique = sorted(set(texts))
+    facts: dict[str, Any] = {
+        "language": language.hash,
+        "weights": language.source.word,
+        "texts": _hash(unique),
+        "count": len(unique),
+        "pooling": pooling,
+        "max_tokens": max_tokens,
+        "precision": str(precision(device)).removeprefix("torch."),
+        "transformers": version("transformers"),
+    }
+    folder = cache.find(KIND, facts)
+    if folder is None:
+        found, cut = _encode(language, unique, pooling, max_tokens, what, device, reporter)
+        with cache.adding(KIND, facts) as part:
+            np.save(part / "vectors.npy", found, allow_pickle=False)
+            (part / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
+    else:
+        found, cut = _read(folder)
+        reporter.say(f"vectors of {len(unique):,} different {what}: from the cache")
+    if cut:
+        reporter.say(f"{cut:,} of {len(unique):,} different {what} cut after {max_tokens} tokens")
+    place = {text: row for row, text in enumerate(unique)}
+    rows = torch.tensor([place[text] for text in texts], dtype=torch.int64)
+    result = torch.from_numpy(found)[rows]
+    return normalize(result, dim=1) if normalise else result
+
+
+def pooled(hidden: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
+    """Make one vector of each text's hidden states; differentiable.
+
+    Args:
+        hidden: ``(texts, tokens, width)``.
+        lengths: Tokens of each text, ``(texts,)``, at least 1.
+        pooling: As in ``vectors``.
+
+    Returns:
+        ``(texts, width)``.
+    """
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "last":
+        return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
+    there = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+    total: Tensor = (hidden * there[:, :, None]).sum(1) / lengths[:, None].to(hidden.dtype)
+    return total
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """Return the numbers that a device encodes fastest in: bfloat16 on GPUs that have it."""
+    gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if gains else torch.float32
+
+
+def _check(language: Language, pooling: Pooling, max_tokens: int) -> None:
+    if pooling not in get_args(Pooling):
+        raise ConfigError(
+            f"backbone.pooling={pooling} is no pooling", f"choose {', '.join(get_args(Pooling))}"
+        )
+    if pooling == "cls" and language.family == "gpt2":
+        raise ConfigError(
+            "backbone.pooling=cls: the first token of a gpt2 model has seen no other",
+            "take backbone.pooling=last or mean",
+        )
+    check_max_tokens(language, max_tokens)
+
+
+def _encode(
+    language: Language,
+    texts: Sequence[str],
+    pooling: Pooling,
+    max_tokens: int,
+    what: str,
+    device: torch.device,
+    reporter: Reporter,
+) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+    """Return the vectors ``(texts, hidden)`` and how many texts were cut."""
+    tokens = tokenise(language, texts, max_tokens)
+    found = torch.empty(len(texts), language.hidden)
+    body = language.body.to(device)
+    clock = _Clock(tokens, what, reporter)
+    try:
+        with reporter.stage("encode", len(texts)) as advance, torch.inference_mode():
+            for rows in batches(tokens.lengths, BUDGET.get(device.type, BUDGET["cpu"])):
+                found[rows] = _batch(language, body, tokens, rows, pooling, device)
+                clock.done(rows)
+                advance(len(rows))
+    finally:
+        language.model.to("cpu")
+    return found.numpy(), tokens.cut
+
+
+def _batch(
+    language: Language, body: Any, tokens: Tokens, rows: Tensor, pooling: Pooling, device: Any
+) -> Tensor:
+    ids, lengths = (part.to(device) for part in tokens.batch(rows))
+    # Right-hand filling is never seen by a causal model's tokens.
+    mask = None
+    if language.family == "bert" and int(lengths.min()) < ids.shape[1]:
+        mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
+    numbers = precision(device)
+    with torch.autocast(device.type, numbers, enabled=numbers != torch.float32):
+        hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state
+    return pooled(hidden.float(), lengths, pooling).cpu()
+
+
+class _Clock:
+    """Says once, after the first second of work, how long all of it takes."""
+
+    def __init__(self, tokens: Tokens, what: str, reporter: Reporter) -> None:
+        self.lengths = tokens.lengths
+        self.total = int(tokens.lengths.sum())
+        self.what = what
+        self.reporter = reporter
+        self.started = time.perf_counter()
+        self.seen = 0
+        self.said = False
+
+    def done(self, rows: Tensor) -> None:
+        """Count a finished batch."""
+        self.seen += int(self.lengths[rows].sum())
+        spent = time.perf_counter() - self.started
+        if self.said or spent < PROBE_S:
+            return
+        self.said = True
+        whole = spent * self.total / max(self.seen, 1)
+        if whole - spent > WORTH_SAYING_S:
+            self.reporter.say(
+                f"encoding {len(self.lengths):,} different {self.what}: about {whole:.0f} s"
+            )
+
+
+def _read(folder: Path) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+    found = np.load(folder / "vectors.npy", allow_pickle=False)
+    return found, int(json.loads((folder / "cut.json").read_text(encoding="utf-8")))
+
+
+def _hash(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(encoded)} ".encode() + encoded)
+    return digest.hexdigest()

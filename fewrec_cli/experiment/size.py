@@ -15,7 +15,7 @@ class Size:
     """Counts of numbers.
 
     Attributes:
-        trainable: Parameters of backbone and strategy that may be trained.
+        trainable: Numbers of backbone and strategy that are learned.
         adapted: Numbers that the adaptation to one task changes; None of a strategy that answers
             with more than changed weights (a network that reads the support), or without a task.
     """
@@ -31,9 +31,10 @@ def size_of(scorer: Scorer, episodes: Episodes) -> Size:
         scorer: Backbone and strategy, trained.
         episodes: One draw.
     """
-    modules = (scorer.backbone, scorer.strategy)
+    modules = (scorer.backbone, scorer.strategy) if scorer.strategy.reads_backbone else ()
     own = {id(one): one for module in modules for one in module.parameters() if one.requires_grad}
-    return Size(sum(one.numel() for one in own.values()), _adapted(scorer, episodes))
+    learned = scorer.strategy.fitted + sum(one.numel() for one in own.values())
+    return Size(learned, _adapted(scorer, episodes))
 
 
 @torch.no_grad()

@@ -126,6 +126,16 @@ class Strategy(nn.Module, ABC):
         """Folders of finished runs that this strategy is made of; most are made of none."""
         return ()
 
+    @property
+    def reads_backbone(self) -> bool:
+        """Whether answers depend on backbone and adapter; if not, theirs are not counted."""
+        return True
+
+    @property
+    def fitted(self) -> int:
+        """How many numbers ``fit`` finds, beside the parameters that are trained."""
+        return 0
+
     def join(self, members: Sequence["Member"]) -> None:
         """Take the trained models of ``runs``, in that order; called before anything is adapted."""
 

@@ -87,6 +87,16 @@ class Features(Strategy):
         """The phases of ``pretrain``; the regression takes no training steps."""
         return () if self.base is None else self.base.phases
 
+    @property
+    def reads_backbone(self) -> bool:
+        """Only where ``pretrain`` has a score to give."""
+        return self.base is not None
+
+    @property
+    def fitted(self) -> int:
+        """The weights and b."""
+        return len(self.found)
+
     def build(self, backbone: Backbone, dataset: Dataset, train: Interactions) -> None:
         """Prepare the numbers, and weights of 0.
 

@@ -40,3 +40,13 @@ def test_the_manifest_counts_parameters(
     assert told["adapted"] == adapted
     weights = torch.load(done / "checkpoint.ckpt", weights_only=True)["state_dict"]
     assert 0 < told["trainable"] <= sum(value.numel() for value in weights.values())
+
+
+@pytest.mark.slow
+def test_a_strategy_that_reads_no_backbone_is_as_large_as_what_it_fits(
+    folder: Path, fewrec: "Call", quick: tuple[str, ...], no_figure: None
+) -> None:
+    done = fewrec("train", *quick, *BARE, "strategy=features").run
+    told = json.loads((done / "manifest.json").read_text())["parameters"]
+    weights = torch.load(done / "checkpoint.ckpt", weights_only=True)["state_dict"]
+    assert told["trainable"] == len(weights["strategy.found"])

@@ -1,8 +1,8 @@
 """What every test gets: no network, one thread, an empty working folder, tiny data."""
 
 import os
-import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -10,8 +10,6 @@ GUARD = Path(__file__).parent / "guard"
 
 # Set before anything heavy is imported, and inherited by every process that a test starts.
 os.environ["MPLBACKEND"] = "Agg"
-CACHE = tempfile.TemporaryDirectory(prefix="fewrec-cache-")  # never the user's; gone at the end
-os.environ["FEWREC_CACHE"] = CACHE.name
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 for name in ("FORCE_COLOR", "COMP_LINE", "COMP_POINT", "HYDRA_FULL_ERROR"):
@@ -78,6 +76,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_users_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the user's stage cache out of all tests, and out of what several of them share."""
+    os.environ["FEWREC_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(
+    no_users_cache: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A stage cache of the test's own, empty: no test takes what another has made."""
+    place = tmp_path_factory.getbasetemp() / "caches" / uuid4().hex
+    monkeypatch.setenv("FEWREC_CACHE", str(place))
+    return place
 
 
 @pytest.fixture

@@ -52,7 +52,8 @@ def find(
 
     Args:
         kind: What is looked for.
-        facts: JSON values; the order of a mapping's keys does not count, that of a list does.
+        facts: JSON values; the order of keys counts, as it may in a config (phases, augment). The
+            value of ``shown``, if there is one, stands in ``fewrec cache list``.
         tell: Takes the sentence about a damaged entry; stderr by default.
 
     Returns:
@@ -147,7 +148,7 @@ def _canonical(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hash(made_of: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:HASH_LENGTH]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:HASH_LENGTH]
 
 
 def _beside(final: Path) -> Path:

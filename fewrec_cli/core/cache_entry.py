@@ -58,7 +58,7 @@ def problem(folder: Path, made_of: Mapping[str, Any]) -> str:
         content = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         files = {name: (int(size), digest) for name, (size, digest) in content["files"].items()}
         there = _files(folder)
-        if {key: content.get(key) for key in made_of} != made_of:
+        if json.dumps({key: content.get(key) for key in made_of}) != json.dumps(made_of):
             return "it was made of something else"
         odd = sorted(set(files) ^ set(there))
         if odd:

@@ -70,6 +70,29 @@ class DataFile:
                 yield stream, self.path.stat().st_size
 
 
+def named_file(path: str, word: str, *, folder: bool = False) -> DataFile:
+    """Return the file that a word of the config names.
+
+    Args:
+        path: As the user wrote it, ``~`` for the home folder.
+        word: The config key, for messages.
+        folder: Whether a folder of files may be named.
+
+    Raises:
+        DataError: Nothing is there, or a folder where it may not be.
+    """
+    place = Path(path).expanduser()
+    with open_faults(path):
+        there, is_folder = place.exists(), place.is_dir()
+    if not there:
+        raise DataError(f"{word}: no file {path}", f"check the path: {word}=FILE")
+    if is_folder and not folder:
+        raise DataError(
+            f"{word}: {path} is a folder, not a file", f"name the file in it: {word}=FILE"
+        )
+    return DataFile(place)
+
+
 def source_file(path: Path) -> SourceFile:
     """Hash a file on disk for the manifest."""
     with open_faults(str(path)), path.open("rb") as stream:

@@ -13,7 +13,14 @@ from fewrec_cli.core.types import BoolArray, Field, IdArray, IntArray
 from fewrec_cli.data.base import Note, SourceFile
 from fewrec_cli.data.delimited import read_texts
 from fewrec_cli.data.field import categorical, multi
-from fewrec_cli.data.files import DataFile, describe_places, first_place, place_found, source_file
+from fewrec_cli.data.files import (
+    DataFile,
+    describe_places,
+    first_place,
+    named_file,
+    place_found,
+    source_file,
+)
 from fewrec_cli.data.layout import Layout
 from fewrec_cli.data.prepare import SideTable, align
 
@@ -87,8 +94,8 @@ def read_extra(
 def _find(named: str, root: str | None) -> tuple[DataFile, str]:
     """Return the file, and how a note says where it is."""
     if named != "auto":
-        path = Path(named).expanduser()
-        return DataFile(path), path.name
+        file = named_file(named, "data.extra")
+        return file, file.path.name
 
     def look(place: Path) -> Path | None:
         folders = (place, *(place / name for name in FOLDERS))

@@ -14,7 +14,7 @@ from fewrec_cli.data.base import Dataset, DataSource, Note, SourceFile
 from fewrec_cli.data.delimited import guess_layout, header_names, read_ratings, read_texts
 from fewrec_cli.data.duplicate import Duplicates
 from fewrec_cli.data.fault import shown
-from fewrec_cli.data.files import DataFile, source_file
+from fewrec_cli.data.files import DataFile, named_file, source_file
 from fewrec_cli.data.layout import Columns, Rules
 from fewrec_cli.data.own import read_own
 from fewrec_cli.data.parquet import read_parquet_ratings, read_parquet_texts
@@ -108,21 +108,25 @@ class Table(DataSource):
                 "data.scale and data.positive mean nothing without ratings",
                 "name the column with data.columns.rating=NAME, or leave them out",
             )
-        file = DataFile(Path(self.interactions).expanduser())
+        file = named_file(self.interactions, "data.interactions", folder=True)
+        users_file, items_file = (
+            None if name is None else named_file(name, word)
+            for name, word in ((self.users, "data.users"), (self.items, "data.items"))
+        )
         shard = self.process if self.sharded else ALONE
         ratings, notes = self._ratings(file, columns, reporter)
         scale, positive, more = self._scale(ratings, columns, shard)
         indexed = index(ratings, self.duplicates, shard)
-        users = self._side("user", self.users, indexed.user_ids, reporter)
-        items = self._side("item", self.items, indexed.item_ids, reporter)
+        users = self._side("user", users_file, indexed.user_ids, reporter)
+        items = self._side("item", items_file, indexed.item_ids, reporter)
         self._check_kinds(users, items)
         sources = _sources(file.path, shard)
         parts = None
         if self.sharded:
             digests = [source.sha256 for source in sources]
             parts = (*digests, repr(columns), self.duplicates)
-        for side in (self.items, self.users):
-            sources += [] if side is None else [source_file(Path(side).expanduser())]
+        for side in (items_file, users_file):
+            sources += [] if side is None else [source_file(side.path)]
         name = f"table-{file.path.name.split('.')[0]}"
         notes = (*notes, *more)
         origin = Origin(name, scale, positive, tuple(sources), notes, shard, parts)
@@ -185,10 +189,11 @@ class Table(DataSource):
         text = f"no data.positive: ratings of {positive:g} or more count as liked"
         return scale, positive, (*notes, Note("positive", count, text))
 
-    def _side(self, side: Side, name: str | None, ids: IdArray, reporter: Reporter) -> Described:
-        if name is None:
+    def _side(
+        self, side: Side, file: DataFile | None, ids: IdArray, reporter: Reporter
+    ) -> Described:
+        if file is None:
             return Described()
-        file = DataFile(Path(name).expanduser())
         if file.path.suffix == ".parquet":
             columns = read_parquet_texts(file, reporter)
         else:

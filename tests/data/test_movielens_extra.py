@@ -80,7 +80,11 @@ def test_a_missing_file_is_told_with_the_places(tmp_path: Path) -> None:
     refused(
         f"data.extra=auto: no {FILE} in data.root={tmp_path}", "movielens", **keys, extra="auto"
     )
-    refused(f"no file {tmp_path}/x.dat", "movielens", **keys, extra=f"{tmp_path}/x.dat")
+    absent = f"{tmp_path}/x.dat"
+    fault = refused(f"data.extra: no file {absent}", "movielens", **keys, extra=absent)
+    assert "data.extra=FILE" in fault.remedy
+    folder = f"data.extra: {tmp_path} is a folder, not a file"
+    refused(folder, "movielens", **keys, extra=str(tmp_path))
 
 
 @pytest.mark.parametrize(

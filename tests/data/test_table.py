@@ -130,7 +130,7 @@ def test_quoted_fields_may_hold_separators_and_line_ends(folder: Path) -> None:
 
 
 BAD = {
-    "missing file": ({"interactions": "nowhere.csv"}, "no file nowhere.csv"),
+    "missing file": ({"interactions": "nowhere.csv"}, "data.interactions: no file nowhere.csv"),
     "no file named": ({"interactions": None}, "data=table has no file of interactions"),
     "folder": ({"interactions": "."}, ". is a folder, not a file, and holds no .parquet part"),
     "no such user column": (
@@ -138,7 +138,7 @@ BAD = {
         "r.csv has no column 'uid' (data.columns.user); it has: user_id, item_id, stars, when",
     ),
     "no user column": ({"columns": {"user": None}}, "must name a column"),
-    "no such items file": ({"items": "nowhere.csv"}, "no file nowhere.csv"),
+    "no such items file": ({"items": "nowhere.csv"}, "data.items: no file nowhere.csv"),
     "off scale": ({"scale": [1, 4]}, "r.csv line 2: rating 5 is not on the scale 1 to 4"),
     "separator": ({"separator": ""}, "data.separator='' cannot separate"),
     "policy": ({"duplicates": "first"}, "data.duplicates=first is no policy"),

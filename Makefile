@@ -62,7 +62,7 @@ doc-table-%: ## Copy a finished table to docs/tables, e.g. make doc-table-melu
 	@case " $(PICTURED) " in *" $* "*) \
 	  for one in outputs/tables/$*/figures/*.png; do cp "$$one" "docs/tables/figures/$*-$${one##*/}"; done; \
 	  sed 's|](figures/|](figures/$*-|' outputs/tables/$*/table.md > docs/tables/$*.md;; \
-	*) grep -v '^!\[' outputs/tables/$*/table.md > docs/tables/$*.md;; esac
+	*) grep -v '^!\[' outputs/tables/$*/table.md | cat -s > docs/tables/$*.md;; esac
 
 data: $(STAMP) ## Fetch MovieLens 100K where it is not on disk yet, and say what is in it
 	@$(BIN)/fewrec data check data=movielens

@@ -107,10 +107,10 @@ def adding(kind: str, facts: Mapping[str, Any]) -> Iterator[Path]:
 def entries() -> list[Entry]:
     """Return all entries, by kind and then from the newest to the oldest; none is verified."""
     found = [
-        read(folder)
+        entry
         for kind in _folders(cache_folder())
         for folder in _folders(kind)
-        if not folder.name.startswith(".")
+        if not folder.name.startswith(".") and (entry := read(folder)) is not None
     ]
     return sorted(found, key=lambda one: (one.kind, -one.made, one.hash))
 
@@ -194,13 +194,10 @@ def _sweep(kind: Path) -> None:
 
 def _touched(folder: Path) -> float:
     """Return when something was last written in a folder (seconds since 1970)."""
-    times = []
-    for path in (folder, *folder.rglob("*")):
-        try:
-            times.append(path.stat().st_mtime)
-        except FileNotFoundError:  # its owner has just removed it
-            times.append(time.time())
-    return max(times)
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:  # its owner is just removing or renaming it
+        return time.time()
 
 
 def _unwritable(fault: OSError) -> CacheError:

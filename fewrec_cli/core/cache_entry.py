@@ -75,19 +75,27 @@ def problem(folder: Path, made_of: Mapping[str, Any]) -> str:
     return ""
 
 
-def read(folder: Path) -> Entry:
-    """Read an entry without reading its files."""
+def read(folder: Path) -> Entry | None:
+    """Read an entry without reading its files; None where it has just been removed."""
+    facts: dict[str, Any] = {}
     try:
-        sizes = {name: path.stat().st_size for name, path in _files(folder).items()}
-        made, whole, facts = folder.stat().st_mtime, False, {}
-        described = folder / ENTRY
-        used = sum(sizes.values()) + (described.stat().st_size if described.exists() else 0)
-        content = json.loads(described.read_text(encoding="utf-8"))
+        made, sizes = folder.stat().st_mtime, _sizes(folder)
+    except OSError:
+        return None
+    try:
+        content = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         facts, made = dict(content["facts"]), float(content["made"])
-        whole = sizes == {name: size for name, (size, _) in content["files"].items()}
+        written = {name: int(size) for name, (size, _) in content["files"].items()}
+        whole = written == {name: size for name, size in sizes.items() if name != ENTRY}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        whole = False  # shown as damaged
-    return Entry(folder.parent.name, folder.name, folder, facts, used, made, whole)
+        whole = False
+    return Entry(folder.parent.name, folder.name, folder, facts, sum(sizes.values()), made, whole)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of every file of a folder, ``entry.json`` too."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from fewrec_cli.core.errors import DataError
-from fewrec_cli.core.types import Field, IntArray
+from fewrec_cli.core.types import Facts, Field, IntArray
 from fewrec_cli.data.base import Note
 from fewrec_cli.data.field import multi, numeric
 from fewrec_cli.data.pair_match import Side
@@ -47,15 +47,24 @@ def joined_fields(
             continue
         field, same = _merged(one, by_name.pop(one.name), side, synonyms)
         fields.append(field)
-        text = f"{side.name} attribute of both; values that both have, of {len(one.vocabulary):,} "
-        text += f"of the source and {len(other.vocabulary):,} of the target"
-        notes.append(Note(one.name, same, text))
+        notes.append(_told(one, other, field, same, side))
     taken = {field.name for field in fields}
     for other in by_name.values():
         name = f"{other.name} (target)" if other.name in taken else other.name
         fields.append(replace(_spread(other, side.target, len(side.ids)), name=name))
         notes.append(Note(name, 0, f"{side.name} attribute of the target alone"))
     return tuple(fields), tuple(notes)
+
+
+def _told(one: Field, other: Field, field: Field, same: int, side: Side) -> Note:
+    """Say how much two attributes of one name have in common; numbers have no values to share."""
+    if field.kind == "numeric":
+        known = int((np.diff(field.offsets) > 0).sum())
+        text = f"{side.name} attribute of both: numbers, in standard units of each data set"
+        return Note(field.name, known, text)
+    text = f"{side.name} attribute of both; values that both have, of {len(one.vocabulary):,} "
+    text += f"of the source and {len(other.vocabulary):,} of the target"
+    return Note(field.name, same, text)
 
 
 def _check_synonyms(
@@ -154,7 +163,7 @@ def same_unit(
             continue
         common, note = numeric(YEAR, np.where(years > 0, years, np.nan))
         found += [] if common is None else [common]
-        notes = (note,)
+        notes = (replace(note, text=f"then in one unit for both: {note.text}"),)
     return tuple(found), notes
 
 
@@ -169,6 +178,13 @@ def joined_texts(
         for at, text in zip(place.tolist(), part or (), strict=False):
             texts[at] = text or texts[at]
     return tuple(texts)
+
+
+def joined_facts(one: Facts, other: Facts, side: Side) -> Facts:
+    """Return the facts of both data sets by name, empty where one does not tell them."""
+    names = dict.fromkeys([*other, *one])
+    joined = {name: joined_texts(one.get(name), other.get(name), side) for name in names}
+    return {name: texts for name, texts in joined.items() if texts is not None}
 
 
 def shared_words(text: Sequence[str] | None, side: Side, least: int) -> tuple[Field, Note]:

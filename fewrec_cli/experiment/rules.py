@@ -13,6 +13,7 @@ BLEND = "fewrec_cli.strategy.blend.Blend"
 META_RIDGE = "fewrec_cli.strategy.meta_ridge.MetaRidge"
 RIDGE = "fewrec_cli.strategy.adapter.ridge.Ridge"
 UNADAPTED = "fewrec_cli.strategy.adapter.none.Unadapted"
+PAIR = "fewrec_cli.data.pair.Pair"
 SUPPORTS = (
     "strategy.support",
     "strategy.phases.maml.support",
@@ -54,6 +55,12 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
         )
     if learns == BLEND:
         yield from _blend(value_of, adapter)
+    for place in ("source", "target"):
+        if value_of(f"data.{place}._target_") == PAIR:
+            yield (
+                f"data/{place}=pair: a pair joins two data sets, and is no part of another",
+                f"choose another data/{place}, e.g. data/{place}=movielens",
+            )
     yield from _version(value_of)
 
 

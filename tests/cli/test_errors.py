@@ -82,6 +82,10 @@ MISTAKES = {
         "trainer.devices=2 needs trainer.strategy=ddp_find_unused_parameters_true, not auto",
         "trainer=cpu_ddp",
     ),
+    "train data=pair data/target=pair": (
+        "data/target=pair: a pair joins two data sets, and is no part of another",
+        "choose another data/target",
+    ),
     "train strategy.support=[64,1]": ("strategy.support must be the smallest and the largest", ""),
     "train -m strategy=maml,reptile strategy/adapter=gradient,none": (
         "strategy=reptile learns only what its adapter adapts",

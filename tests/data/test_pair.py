@@ -262,6 +262,12 @@ def test_years_in_standard_units_are_those_of_the_pair(folder: Path) -> None:
     assert data.item_year.tolist() == [1995, 1949, 0, 1995]
     expected = (known - known.mean()) / known.std()
     np.testing.assert_allclose(year.weight, expected)
+    assert counted(data, "year") == {
+        "source: numeric, mean 1972, sd 23; missing: 1": 2,
+        "target: numeric, mean 1972, sd 23": 2,
+        "item attribute of both: numbers, in standard units of each data set": 3,
+        "then in one unit for both: numeric, mean 1979.67, sd 21.6846; missing: 1": 3,
+    }
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
@@ -101,6 +102,8 @@ class Backbone(nn.Module, ABC):
     Attributes:
         head: The adapted part.
         weights: As given; whoever builds the run loads them after ``prepare``.
+        reporter: Told of long work in ``prepare``; whoever builds the run sets it before.
+        seed: Of what ``prepare`` draws from streams of its own, likewise.
         rating_mean: Mean of the training ratings (stars), a buffer.
         rating_sd: Standard deviation of the training ratings (stars), a buffer.
     """
@@ -112,6 +115,8 @@ class Backbone(nn.Module, ABC):
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
         self.weights = weights
+        self.reporter = Reporter(quiet=True)
+        self.seed = 0
         self.register_buffer("rating_mean", torch.tensor(0.0))
         self.register_buffer("rating_sd", torch.tensor(1.0))
 

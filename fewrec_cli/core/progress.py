@@ -55,6 +55,10 @@ class Reporter:
             self._log.close()
             self._log = None
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """A copy of what holds a reporter tells the same user."""
+        return self
+
     def log_to(self, path: Path) -> None:
         """Write every line said from now on into ``path`` as well."""
         if self._log is not None:

@@ -53,6 +53,7 @@ def _member(cfg: DictConfig, world: World, folder: Path) -> Member:
     _check_same(cfg, loaded, world, manifest, folder)
     dataset, train = world.dataset, world.dataset.interactions.take(world.split.train)
     backbone: Backbone = make({**plain(loaded.backbone), "weights": None})
+    backbone.reporter, backbone.seed = world.backbone.reporter, loaded.seed
     backbone.prepare(dataset, train)
     strategy = build_strategy(loaded)
     strategy.prepare(backbone, dataset, train)

@@ -90,6 +90,7 @@ def _build(cfg: DictConfig, reporter: Reporter, shard: Shard) -> World:
     totals = TrainTotals.of(dataset, train)
     torch.manual_seed(derive_seed(cfg.seed, "weights"))
     backbone: Backbone = make(cfg.backbone)
+    backbone.reporter, backbone.seed = reporter, cfg.seed
     backbone.prepare(dataset, _guarded(train, source, f"backbone {type(backbone).__name__}"))
     if backbone.weights is not None:
         start = Path(backbone.weights)

@@ -1,5 +1,6 @@
 """The few words that every package shares: interactions, a rating scale, side fields."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IdArray = NDArray[Any]
 """Ids as found in the files: ``int64`` where all are whole numbers, else ``str`` objects."""
+Facts = Mapping[str, tuple[str, ...]]
+"""What is known of each item or user in words, by name, ``(n,)`` each, empty where unknown."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,13 @@ class Amazon(DataSource):
             )
         )
         fields = tuple(field for field, _ in pairs if field is not None)
-        return Described(fields, (*notes, *(note for _, note in pairs)), None, text)
+        facts = {
+            name: tuple(", ".join(cell.split("\n")) for cell in table.columns[name])
+            for name in ("title", "brand", "category")
+        }
+        facts["description"] = tuple(" ".join(c.split("\n")) for c in table.columns["description"])
+        notes = (*notes, *(note for _, note in pairs))
+        return Described(fields, notes, None, text, facts=facts)
 
 
 def _lies_in(place: Path, name: str) -> Path | None:

@@ -102,4 +102,10 @@ class Anime(DataSource):
         )
         fields = tuple(field for field, _ in pairs if field is not None)
         title = tuple(html.unescape(name) for name in table.columns["name"])
-        return Described(fields, (*notes, told, *(note for _, note in pairs)), None, text, title)
+        facts = {
+            "title": title,
+            "genres": tuple(table.columns["genre"]),
+            "type": tuple(table.columns["type"]),
+        }
+        notes = (*notes, told, *(note for _, note in pairs))
+        return Described(fields, notes, None, text, title, facts)

@@ -1,14 +1,13 @@
 """What a data set is once read, and what a reader must offer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fewrec_cli.core.errors import ShapeError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.core.types import Field, FloatArray, IdArray, IntArray, Interactions, Scale
+from fewrec_cli.core.types import Facts, Field, FloatArray, IdArray, IntArray, Interactions, Scale
 from fewrec_cli.data.shard import ALONE, Shard
 
 
@@ -60,9 +59,10 @@ class Dataset:
         item_text: One text per item, or None.
         item_title: One title per item, or None.
         user_text: One text per user, or None.
-        item_facts: What the reader knows of the items in words, by name (``title``, ``plot`` …),
-            ``n_items`` texts each, empty where unknown.
-        user_facts: The same of the users.
+        item_facts: What the reader knows of the items in words, e.g. ``title`` and ``plot``, the
+            most telling first, ``(n_items,)`` each.
+        user_facts: The same of the users, ``(n_users,)`` each.
+        further_facts: Names of the item facts that stand in no text and no attribute.
         domain: 0 for rows of the source and 1 for rows of the target, ``(n,)``; None unless two
             data sets were paired.
         sources: The files that were read.
@@ -85,8 +85,9 @@ class Dataset:
     item_text: tuple[str, ...] | None = None
     item_title: tuple[str, ...] | None = None
     user_text: tuple[str, ...] | None = None
-    item_facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    user_facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    item_facts: Facts = field(default_factory=dict, repr=False)
+    user_facts: Facts = field(default_factory=dict, repr=False)
+    further_facts: frozenset[str] = frozenset()
     domain: IntArray | None = None
     sources: tuple[SourceFile, ...] = ()
     notes: tuple[Note, ...] = ()

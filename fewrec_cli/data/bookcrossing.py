@@ -117,12 +117,18 @@ class BookCrossing(DataSource):
             np.where(believed, written, 0).astype(np.int64),
             text,
             tuple(column["Book-Title"]),
+            {
+                "title": tuple(column["Book-Title"]),
+                "author": tuple(column["Book-Author"]),
+                "publisher": tuple(column["Publisher"]),
+            },
         )
 
     def _describe_readers(self, table: SideTable, notes: tuple[Note, ...]) -> Described:
         countries = [place.rsplit(",", 1)[-1].strip() for place in table.columns["Location"]]
         age = as_numbers(table.columns["Age"])
         believed = (age >= self.ages[0]) & (age <= self.ages[1])
+        ages = tuple(f"{a:g}" if ok else "" for a, ok in zip(age, believed, strict=True))
         pairs = (
             categorical("country", countries, self.rare),
             numeric("age", np.where(believed, age, np.nan)),
@@ -130,4 +136,5 @@ class BookCrossing(DataSource):
         return Described(
             tuple(field for field, _ in pairs if field is not None),
             (*notes, *(note for _, note in pairs)),
+            facts={"country": tuple(countries), "age": ages},
         )

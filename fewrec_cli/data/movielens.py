@@ -15,8 +15,10 @@ from fewrec_cli.data.field import categorical, multi, numeric
 from fewrec_cli.data.files import Found, find
 from fewrec_cli.data.layout import Rules
 from fewrec_cli.data.movielens_extra import read_extra
+from fewrec_cli.data.movielens_text import read_film_texts
 from fewrec_cli.data.movielens_version import (
     AGE_BANDS,
+    GENDERS,
     NO_GENRE,
     OCCUPATIONS,
     VERSIONS,
@@ -44,6 +46,8 @@ class MovieLens(DataSource):
         zip_prefix: First characters of the zip code that are kept; 0 leaves it out.
         extra: File of further facts on films (age class, genres, directors, writers, cast), as
             MeLU ships it for MovieLens 1M; ``auto`` looks for it, None leaves them out.
+        text: File of texts on films (plot, director, cast), for language models; ``auto`` looks for
+            it, None leaves them out.
 
     Source:
         Harper and Konstan, "The MovieLens Datasets: History and Context", TiiS 2015.
@@ -64,6 +68,7 @@ class MovieLens(DataSource):
         rare: int,
         zip_prefix: int,
         extra: str | None,
+        text: str | None,
     ) -> None:
         self.version = version
         self.root = root
@@ -77,6 +82,7 @@ class MovieLens(DataSource):
         self.rare = rare
         self.zip_prefix = zip_prefix
         self.extra = extra
+        self.text = text
 
     def load(self, reporter: Reporter) -> Dataset:
         """Read one version, downloading it first where it is nowhere."""
@@ -104,6 +110,17 @@ class MovieLens(DataSource):
             fields, notes = (*items.fields, *more.fields), (*items.notes, *more.notes)
             items = replace(items, fields=fields, notes=notes)
             sources = (*sources, more.source)
+        if self.text is not None and items.year is not None:
+            told = read_film_texts(
+                self.text, self.root, self.version, indexed.item_ids, items.year, reporter
+            )
+            items = replace(
+                items,
+                notes=(*items.notes, *told.notes),
+                facts={**items.facts, **told.facts},
+                further=frozenset(told.facts),
+            )
+            sources = (*sources, told.source)
         users = Described()
         if version.users is not None:
             table, notes = align(
@@ -164,7 +181,9 @@ class MovieLens(DataSource):
             for title, names in zip(titles, genres, strict=True)
         )
         title = tuple(titles)
-        return Described(fields, (*notes, genre_note, year_note, decade_note), year, text, title)
+        facts = {"title": title, "genres": tuple(", ".join(names) for names in genres)}
+        notes = (*notes, genre_note, year_note, decade_note)
+        return Described(fields, notes, year, text, title, facts)
 
     def _users(self, version: Version, found: Found, reporter: Reporter) -> SideTable:
         assert version.users is not None
@@ -183,7 +202,10 @@ class MovieLens(DataSource):
         if self.zip_prefix:
             columns["zip"] = [code[: self.zip_prefix] for code in table.columns["zip"]]
         pairs = [categorical(name, values, self.rare) for name, values in columns.items()]
-        return Described(tuple(f for f, _ in pairs), (*notes, *(n for _, n in pairs)))
+        gender = tuple(GENDERS.get(word, word) for word in columns["gender"])
+        facts = {"gender": gender, **{n: tuple(columns[n]) for n in ("age", "occupation")}}
+        fields = tuple(f for f, _ in pairs)
+        return Described(fields, (*notes, *(n for _, n in pairs)), facts=facts)
 
 
 def _age_band(label: str, age: str) -> str:

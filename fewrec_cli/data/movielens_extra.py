@@ -30,6 +30,7 @@ COLUMNS = (
     "item", "title", "year", "class", "released", "genres", "directors", "writers", "actors",
     "plot", "poster",
 )  # fmt: skip
+LAYOUT = Layout("::", "utf-8", COLUMNS, quoted=False)
 LISTS = {"genres": "further genres", "directors": "directors", "writers": "writers",
          "actors": "actors"}  # fmt: skip
 """Columns of several values, separated by commas, and the attribute that each becomes."""
@@ -73,10 +74,10 @@ def read_extra(
         DataError: The file is nowhere, broken, or lists other films.
     """
     file, where = _find(named, root)
-    columns = read_texts(file, Layout("::", "utf-8", COLUMNS, quoted=False), reporter)
+    columns = read_texts(file, LAYOUT, reporter)
     table, _ = align(item_ids, SideTable(file.label, columns.pop("item"), columns), "item", "keep")
     listed = np.array([bool(title) for title in table.columns["title"]])
-    _refuse_other_films(file.label, table, listed, year)
+    refuse_other_films(file.label, table, listed, year, "data.extra")
     pairs = [categorical("class", _known(table.columns["class"]), rare)]
     for column, word in LISTS.items():
         pairs.append(multi(word, list(_names(table.columns[column])), rare))
@@ -111,7 +112,21 @@ def _find(named: str, root: str | None) -> tuple[DataFile, str]:
     return DataFile(path), f"read from {path.name} in {place_found(root, word)}"
 
 
-def _refuse_other_films(label: str, table: SideTable, listed: BoolArray, year: IntArray) -> None:
+def refuse_other_films(
+    label: str, table: SideTable, listed: BoolArray, year: IntArray, key: str
+) -> None:
+    """Refuse a file whose ids are those of other films, as their years of release show.
+
+    Args:
+        label: How errors name the file.
+        table: Its lines by rated film, with a column ``year``.
+        listed: Which films it lists, ``(n_items,)``.
+        year: Of the rated films by MovieLens' titles, 0 where unknown, ``(n_items,)``.
+        key: The config's key that named it.
+
+    Raises:
+        DataError: Less than half of the years agree.
+    """
     written = np.array([int(y) if y.isdigit() else 0 for y in table.columns["year"]], np.int64)
     both = listed & (written > 0) & (year > 0)
     same = int((np.abs(written - year)[both] <= 1).sum())
@@ -120,7 +135,7 @@ def _refuse_other_films(label: str, table: SideTable, listed: BoolArray, year: I
             f"{label} lists {int(listed.sum()):,} of {len(year):,} rated film ids, "
             f"{same:,} of them with the same year",
             "it numbers films as MovieLens 1M does: take data.version=1m or later, "
-            "or leave data.extra=null",
+            f"or leave {key}=null",
         )
 
 

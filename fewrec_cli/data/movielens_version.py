@@ -17,6 +17,7 @@ AGE_BANDS = (
     (56, "56+"), (50, "50-55"), (45, "45-49"), (35, "35-44"), (25, "25-34"), (18, "18-24"),
     (0, "under 18"),
 )  # fmt: skip
+GENDERS = MappingProxyType({"F": "female", "M": "male"})
 OCCUPATION_NAMES = (
     "other", "educator", "artist", "clerical", "student", "customer-service", "doctor",
     "executive", "farmer", "homemaker", "k12-student", "lawyer", "programmer", "retired", "sales",

@@ -12,6 +12,7 @@ from fewrec_cli.core.types import BoolArray, FloatArray, IntArray, Interactions,
 from fewrec_cli.data.base import Dataset, DataSource, Note
 from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.pair_field import (
+    joined_facts,
     joined_fields,
     joined_texts,
     joined_years,
@@ -119,7 +120,8 @@ class Pair(DataSource):
     def _users(self, source: Dataset, target: Dataset, side: Side) -> Described:
         fields, notes = joined_fields(source.user_fields, target.user_fields, side, {})
         text = joined_texts(source.user_text, target.user_text, side)
-        return Described(fields, notes, None, text)
+        facts = joined_facts(source.user_facts, target.user_facts, side)
+        return Described(fields, notes, None, text, facts=facts)
 
     def _items(self, source: Dataset, target: Dataset, side: Side) -> Described:
         parts = source.item_fields, target.item_fields
@@ -132,7 +134,9 @@ class Pair(DataSource):
         if self.words is not None:
             shared, note = shared_words(text, side, self.words)
             fields, notes = (*fields, shared), (*notes, note)
-        return Described(fields, notes, year, text, title)
+        facts = joined_facts(source.item_facts, target.item_facts, side)
+        further = source.further_facts | target.further_facts
+        return Described(fields, notes, year, text, title, facts, further)
 
 
 def _placed(text: str, reader: DataSource, role: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from fewrec_cli.core.errors import DataError
-from fewrec_cli.core.types import Field, IntArray
+from fewrec_cli.core.types import Facts, Field, IntArray
 from fewrec_cli.data.base import Dataset, Note
 
 
@@ -60,8 +60,15 @@ def taken(dataset: Dataset, rows: IntArray) -> Dataset:
         item_text=several[0],
         item_title=several[1],
         user_text=None if user_text is None else tuple(user_text[row] for row in users.tolist()),
+        item_facts=_facts_of(dataset.item_facts, items),
+        user_facts=_facts_of(dataset.user_facts, users),
         oracle=None if dataset.oracle is None else dataset.oracle[np.ix_(users, items)],
     )
+
+
+def _facts_of(facts: Facts, rows: IntArray) -> Facts:
+    """Return the facts of some rows."""
+    return {name: tuple(texts[row] for row in rows.tolist()) for name, texts in facts.items()}
 
 
 def _rows_of(field: Field, rows: IntArray) -> Field:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from fewrec_cli.core.errors import DataError
-from fewrec_cli.core.types import Field, IdArray, IntArray, Interactions, Scale
+from fewrec_cli.core.types import Facts, Field, IdArray, IntArray, Interactions, Scale
 from fewrec_cli.data.base import Dataset, Note, SourceFile
 from fewrec_cli.data.content import ContentHash
 from fewrec_cli.data.duplicate import Duplicates, merge_duplicates
@@ -61,6 +61,9 @@ class Described:
         year: Year of release of each row, or None.
         text: One text per row, or None.
         title: One title per row, a part of ``text`` and not hashed again, or None.
+        facts: What is known of each row in words, by name, empty where unknown; parts of ``text``,
+            of ``fields`` and of ``further``, most telling first.
+        further: Names of those (of items) that stand in no other part and have to be hashed.
     """
 
     fields: tuple[Field, ...] = ()
@@ -68,6 +71,8 @@ class Described:
     year: IntArray | None = None
     text: tuple[str, ...] | None = None
     title: tuple[str, ...] | None = None
+    facts: Facts = field(default_factory=dict)
+    further: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,8 @@ def assemble(indexed: Indexed, users: Described, items: Described, origin: Origi
     digest.fields("user", users.fields).fields("item", items.fields)
     digest.scale(origin.scale, origin.positive).array("item year", items.year)
     digest.texts("item text", items.text or ()).texts("user text", users.text or ())
+    for name in sorted(items.further):
+        digest.texts(f"fact {name}", items.facts[name])
     return Dataset(
         name=origin.name,
         interactions=indexed.rows,
@@ -203,6 +210,9 @@ def assemble(indexed: Indexed, users: Described, items: Described, origin: Origi
         item_text=items.text,
         item_title=items.title,
         user_text=users.text,
+        item_facts=items.facts,
+        user_facts=users.facts,
+        further_facts=items.further,
         sources=origin.sources,
         shard=origin.shard,
         notes=(*origin.notes, *indexed.notes, *users.notes, *items.notes),

@@ -49,7 +49,8 @@ def describe_side(
             )
     fields: list[Field] = []
     notes: list[Note] = []
-    texts: list[list[str]] = []
+    parts: dict[str, str] = {}
+    facts: dict[str, tuple[str, ...]] = {}
     for name, raw in table.columns.items():
         values = [value.strip() for value in raw]
         kind, separator = recognise(values, numeric_from, separators)
@@ -60,10 +61,13 @@ def describe_side(
         notes.append(note)
         if field is not None:
             fields.append(field)
+        if kind == "multi":
+            parts[name] = separator
         if kind in ("categorical", "multi", "text"):
-            texts.append(values)
-    text = tuple(". ".join(v for v in row if v) for row in zip(*texts, strict=True))
-    return Described(tuple(fields), tuple(notes), None, text or None)
+            facts[name] = tuple(values)
+    text = tuple(". ".join(v for v in row if v) for row in zip(*facts.values(), strict=True))
+    facts |= {name: tuple(_read(v, parts[name]) for v in facts[name]) for name in parts}
+    return Described(tuple(fields), tuple(notes), None, text or None, facts=facts)
 
 
 def recognise(
@@ -99,6 +103,11 @@ def as_numbers(values: Sequence[str]) -> FloatArray:
         except ValueError:
             numbers[row] = np.nan
     return numbers
+
+
+def _read(value: str, separator: str) -> str:
+    """Return the values of a multi-valued cell as they are read: ``War|Drama`` as War, Drama."""
+    return ", ".join(part.strip() for part in value.split(separator) if part.strip())
 
 
 def _build(

@@ -154,10 +154,9 @@ class Synthetic(DataSource):
         digest = ContentHash().interactions(rows).ids("user", user_ids).ids("item", item_ids)
         digest.fields("user", [segment]).fields("item", [genres]).array("year", year)
         digest.scale(scale, self.positive).array("oracle", planted.oracle[:, rated])
-        text = tuple(
-            f"Item {i} ({y}). {', '.join(n)}."
-            for i, y, n in zip(item_ids, year, names, strict=True)
-        )
+        title = tuple(f"Item {i} ({y})" for i, y in zip(item_ids, year, strict=True))
+        told = tuple(", ".join(n) for n in names)
+        text = tuple(f"{t}. {n}." for t, n in zip(title, told, strict=True))
         unrated = self.items - len(rated)
         dropped = [Note("items", unrated, "left out: nobody rated them")] if unrated else []
         return Dataset(
@@ -172,6 +171,7 @@ class Synthetic(DataSource):
             hash=digest.texts("text", text).hex(),
             item_year=year,
             item_text=text,
+            item_facts={"title": title, "genres": told},
             notes=(user_note, item_note, *dropped),
             oracle=planted.oracle[:, rated],
         )

@@ -211,7 +211,7 @@ class Table(DataSource):
         year = self._year(table) if side == "item" else None
         kinds = {name: kind for name, kind in self.kinds.items() if name in columns}
         found = describe_side(table, kinds, self.rare, self.numeric_from, self.value_separators)
-        return Described(found.fields, (*notes, *found.notes), year, found.text)
+        return replace(found, notes=(*notes, *found.notes), year=year)
 
     def _year(self, table: SideTable) -> IntArray | None:
         name = self.columns["year"]

@@ -1,6 +1,6 @@
 """Counts and sums over all training rows, whichever process holds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ class TrainTotals:
 
     Attributes:
         rows: Number of rows.
-        mean: Mean rating (stars), 0 without rows.
-        sd: Standard deviation of the ratings (stars), 0 without rows.
+        mean: Mean rating (stars); without rows that of the scale's levels, or 0.
+        sd: Standard deviation of the ratings (stars); without rows that of the levels, or 0.
         user_count: Rows of each user, ``(n_users,)``.
         item_count: Rows of each item, ``(n_items,)``.
         item_excess: Sum of rating - mean over the rows of each item (stars), ``(n_items,)``.
@@ -64,7 +64,11 @@ class TrainTotals:
     @classmethod
     def of(cls, dataset: Dataset, train: Interactions) -> "TrainTotals":
         """Count this process's training rows and sum over the processes of the data set."""
-        return cls.count(train, dataset.n_users, dataset.n_items, dataset.shard)
+        found = cls.count(train, dataset.n_users, dataset.n_items, dataset.shard)
+        if found.rows or dataset.scale is None:
+            return found
+        levels = dataset.scale.levels
+        return replace(found, mean=float(levels.mean()), sd=float(levels.std()))
 
     @classmethod
     def count(

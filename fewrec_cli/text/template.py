@@ -1,18 +1,17 @@
 """Texts of items and users: a template filled with the facts of each, sentence by sentence."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from fewrec_cli.core.errors import ConfigError
-from fewrec_cli.core.types import Field
+from fewrec_cli.core.types import Facts, Field
 from fewrec_cli.data.base import Dataset, Note
 
 Side = Literal["user", "item"]
-Facts = Mapping[str, tuple[str, ...]]
 PLACE = re.compile(r"\{([^{}]*)\}")
 SENTENCE = re.compile(r"(?<=[.!?;\n])\s+|(?<=[。！？；\n])")
 STOPS, MARKS = ".。", ".!?…。！？"
@@ -40,7 +39,8 @@ def item_texts(dataset: Dataset, template: str | None) -> Texts:
 
     Args:
         dataset: Whose facts are used.
-        template: e.g. ``{title}. {genres}. {plot}``; None names all facts, a sentence each.
+        template: e.g. ``{title}. {genres}. {plot}``; None names the reader's facts, a sentence
+            each, or else its text, or else title and attributes.
 
     Raises:
         ConfigError: The template is none, or names facts that the data does not have.
@@ -54,12 +54,15 @@ def user_texts(dataset: Dataset, template: str | None) -> Texts:
 
 
 def facts(dataset: Dataset, side: Side) -> dict[str, tuple[str, ...]]:
-    """Return what is known of each item or user in words, ``(n,)`` each, empty where unknown.
+    """Return what a template can name of each item or user, ``(n,)`` each, empty where unknown.
 
-    The reader's own facts come first; ``title``, ``year`` and attributes that they do not name
-    follow, values of one attribute separated by commas; ``text`` stands where nothing else does.
+    The reader's own facts come first; ``text``, ``title``, ``year`` and the attributes follow where
+    the reader does not name them, values of one attribute separated by commas.
     """
     found = dict(getattr(dataset, f"{side}_facts"))
+    text: tuple[str, ...] | None = getattr(dataset, f"{side}_text")
+    if text is not None:
+        found.setdefault("text", text)
     if side == "item":
         if dataset.item_title is not None:
             found.setdefault("title", dataset.item_title)
@@ -69,9 +72,6 @@ def facts(dataset: Dataset, side: Side) -> dict[str, tuple[str, ...]]:
     for field in getattr(dataset, f"{side}_fields"):
         if field.kind != "numeric" and field.name not in found:
             found[field.name] = _words(field)
-    text: tuple[str, ...] | None = getattr(dataset, f"{side}_text")
-    if text is not None and not getattr(dataset, f"{side}_facts"):
-        found.setdefault("text", text)
     return found
 
 
@@ -111,8 +111,8 @@ def fill(template: str, known: Facts, count: int, side: Side) -> Texts:
             else:
                 absent += 1
         if absent:
-            said = f"without '{part.strip()}' in their text: not known"
-            notes.append(Note(f"{side} texts", absent, f"{side}s {said}"))
+            said = f"{side}s whose text lacks '{part.strip()}': unknown"
+            notes.append(Note(f"{side} texts", absent, said))
     texts = tuple(" ".join(text) for text in rows)
     empty = sum(not text for text in texts)
     if empty:
@@ -130,7 +130,8 @@ def _texts(dataset: Dataset, side: Side, template: str | None) -> Texts:
                 f"give texts or attributes (data=table: data.{side}s=FILE), or a template "
                 "without facts",
             )
-        template = " ".join(f"{{{name}}}." for name in known)
+        own = [*getattr(dataset, f"{side}_facts")] or [*known][: 1 if "text" in known else None]
+        template = " ".join(f"{{{name}}}." for name in own)
     return fill(template, known, count, side)
 
 

@@ -131,6 +131,8 @@ def plan_of(
     for cell, row, first in _cover(spec) if few else _starts(spec):
         repeat = repeat_of(spec, cell, first)
         members = [run for run in runs if run.cell == cell and run.row in first.of]
+        if first.of and faults and not members:
+            continue  # what is wrong with the runs that it is made of has been told
         joined = (_runs_word(members),) if first.of else ()
         own = over(spec.words, library.groups(), (*words_of(spec, cell, first), *joined), words)
         most = None if not few else 1 if runs else 2

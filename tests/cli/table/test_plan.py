@@ -130,6 +130,15 @@ JOINED = ONE_RUN | {
 }
 
 
+def test_a_wrong_word_is_told_without_what_follows_from_it(
+    table_file: Write, tmp_path: Path
+) -> None:
+    with pytest.raises(Faults) as caught:
+        planned(table_file(**JOINED), tmp_path, ("scenario.draw=2",))
+    (fault,) = caught.value.faults
+    assert fault.problem == "scenario.draw is not an option of scenario=user_cold"
+
+
 def test_a_row_made_of_others_names_their_runs_and_follows_them(
     table_file: Write, tmp_path: Path
 ) -> None:

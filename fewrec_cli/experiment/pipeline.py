@@ -19,6 +19,7 @@ from fewrec_cli.experiment.members import join_members
 from fewrec_cli.experiment.pooled import pool_of, refuse
 from fewrec_cli.experiment.pretrain import Chosen, pretrain
 from fewrec_cli.experiment.processes import processes_of
+from fewrec_cli.experiment.remarks import remarks
 from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
@@ -143,7 +144,8 @@ def finish(
     with reporter.stage("adapt", evaluator.steps * len(drawn.episodes)) as advance:
         for episodes in drawn.episodes:
             cells += evaluator.draw(episodes, advance)
-    for note in shortfalls(evaluator, drawn, cells):
+    own = remarks(world, drawn.episodes[0], device)
+    for note in (*shortfalls(evaluator, drawn, cells), *own):
         reporter.say(note)
     with reporter.stage("write"):
         rows = rows_of(cells)
@@ -172,7 +174,8 @@ def finish(
     spent = ", ".join(f"{name} {seconds:.1f}" for name, seconds in reporter.seconds.items())
     reporter.say(f"seconds: {spent}")
     told = sentences(versus, headline)
-    if not any(chosen.steps.values()) and not world.strategy.runs:
+    unread = world.strategy.runs or not world.strategy.reads_backbone
+    if not any(chosen.steps.values()) and not unread:
         told = ("Nothing was trained: the kept weights are the starting ones.", *told)
     return RunResult(folder, signature, headline, rows, told)
 

@@ -101,6 +101,8 @@ def pretrain(
         world.backbone.eval()
         world.strategy.eval()
         fitted = world.strategy.fit(world.backbone, examples(world, cfg.seed))
+        device = world.backbone.rating_mean.device
+        world.strategy.choose(world.backbone, [batch.to(device) for batch in validation])
         calibrate(world, validation)
     if fitted:
         steps["fit"] = fitted

@@ -155,6 +155,23 @@ class Strategy(nn.Module, ABC):
         """
         return 0
 
+    def choose(self, backbone: Backbone, validation: Sequence[TaskBatch]) -> None:
+        """Choose one's own constants; most strategies have none.
+
+        Args:
+            backbone: Trained.
+            validation: The validation tasks of one draw at every support size; may be empty.
+        """
+
+    def remarks(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> Sequence[str]:
+        """Return what a user should know of the answers, one line each; most strategies are silent.
+
+        Args:
+            backbone: Trained.
+            tasks: The test tasks of one draw at the headline support size, made as asked for.
+        """
+        return ()
+
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
     ) -> Adapted:

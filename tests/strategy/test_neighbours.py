@@ -1,0 +1,438 @@
+"""Neighbours: the contract, a case by hand, and every form against loops over plain dicts."""
+
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import pearsonr
+
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.types import Field, Interactions, Scale
+from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.world import plain
+from fewrec_cli.scenario.batch import Rows, TaskBatch
+from fewrec_cli.strategy import neighbours_alike, neighbours_voices
+from fewrec_cli.strategy.adapter.none import Unadapted
+from fewrec_cli.strategy.base import Strategy
+from fewrec_cli.strategy.neighbours import Neighbours, Surrounded
+from fewrec_cli.strategy.neighbours_alike import described_alike, rated_alike
+from fewrec_cli.strategy.neighbours_mix import ALPHAS, DAMPINGS, Asked
+from fewrec_cli.strategy.words import ASIDE
+from tests.composed import built, composed
+from tests.contracts import HELD_OUT, StrategyContract, planted_tasks
+from tests.planted import categorical, planted_dataset
+
+USERS, ITEMS, TASKS, ROWS, QUERY = 30, 14, 6, 5, 4
+Ratings = dict[tuple[int, int], float]
+
+
+class TestNeighbours(StrategyContract):
+    words = ("strategy=neighbours",)
+
+    def test_an_empty_support_gives_the_unadapted_score(self) -> None:
+        strategy, backbone = self.ready()
+        batch = planted_tasks(HELD_OUT, empty=True)
+        before = strategy.unadapted(backbone, batch.user)
+        expected = before.predict(backbone, batch.user, batch.query.item).score
+        torch.testing.assert_close(self.scores(strategy, backbone, batch), expected)
+
+    @pytest.mark.parametrize("given", [{}, {"by": "users"}, {"alpha": 0.0}])
+    def test_groups_are_told_apart(self, given: dict[str, Any]) -> None:
+        strategy, backbone = made(planted_dataset(), **given)
+        batch = planted_tasks(HELD_OUT)
+        score, liked = self.scores(strategy, backbone, batch), batch.query.rating > 0.5
+        assert score[liked].mean() > score[~liked].mean() + 0.3
+
+
+@cache
+def defaults() -> dict[str, Any]:
+    """Return the words of the yaml that the constructor takes, but for the adapter."""
+    found: dict[str, Any] = plain(composed("strategy=neighbours").strategy)
+    return {k: v for k, v in found.items() if k not in (*ASIDE, "adapter", "_target_")}
+
+
+@cache
+def unprepared() -> Backbone:
+    backbone: Backbone = built("backbone", "backbone=mf", "backbone.factors=2")
+    return backbone
+
+
+def made(dataset: Dataset, **given: Any) -> tuple[Neighbours, Backbone]:
+    strategy = Neighbours(adapter=Unadapted(), **(defaults() | given))
+    backbone = deepcopy(unprepared())
+    backbone.prepare(dataset, dataset.interactions)
+    strategy.prepare(backbone, dataset, dataset.interactions)
+    return strategy.eval(), backbone.eval()
+
+
+def small(*, implicit: bool = False) -> Dataset:
+    """Return 30 users x 14 items, a third rated; item 12 has no rating, item 13 none of either."""
+    rng = np.random.default_rng(3)
+    user, item = np.nonzero(rng.random((USERS, ITEMS - 2)) < 0.4)
+    rating = np.ones(len(user)) if implicit else rng.integers(1, 6, len(user)).astype(float)
+    genre = rng.integers(0, 3, ITEMS)
+    offsets = np.minimum(np.arange(ITEMS + 1), ITEMS - 1)
+    field = Field("genre", "categorical", ("a", "b", "c"), offsets, genre[:-1], np.ones(ITEMS - 1))
+    return Dataset(
+        name="small",
+        interactions=Interactions(user, item, rating),
+        user_ids=np.arange(USERS),
+        item_ids=np.arange(ITEMS),
+        user_fields=(),
+        item_fields=(
+            field,
+            replace(
+                categorical("class", genre % 2, ("x", "y")),
+                offsets=offsets,
+                index=genre[:-1] % 2,
+                weight=np.ones(ITEMS - 1),
+            ),
+        ),
+        scale=None if implicit else Scale(1.0, 5.0),
+        positive=1.0 if implicit else 4.0,
+        hash="small",
+    )
+
+
+def tasks(*, implicit: bool = False) -> TaskBatch:
+    """Return new users: supports of 5, 4, ... rows padded with item 0, and 4 candidates."""
+    rng = np.random.default_rng(5)
+    support = np.stack([rng.permutation(ITEMS - 2)[:ROWS] for _ in range(TASKS)])
+    query = np.stack([[12, 13, *rng.permutation(ITEMS - 2)[: QUERY - 2]] for _ in range(TASKS)])
+    weight = (np.arange(ROWS) < np.arange(ROWS, ROWS - TASKS, -1)[:, None]).astype(float)
+    rating = np.ones(support.shape) if implicit else rng.choice([-1.2, -0.4, 0.3, 1.1], (TASKS, 5))
+
+    def rows(item: Any, rating: Any, weight: Any) -> Rows:
+        numbers = (torch.from_numpy(one).float() for one in (rating, weight))
+        return Rows(torch.from_numpy(item), *numbers)
+
+    answer = rng.choice([-1.2, -0.4, 0.3, 1.1], query.shape)
+    asked = rows(query, answer, np.ones(query.shape))
+    negative = torch.from_numpy(rng.integers(0, ITEMS, query.shape)) if implicit else None
+    return TaskBatch(
+        torch.arange(TASKS),
+        rows(np.where(weight > 0, support, 0), rating * weight, weight),
+        replace(asked, negative=negative),
+    )
+
+
+class Loops:
+    """The same by loops over dictionaries, from the definitions in the docstrings."""
+
+    def __init__(self, data: Dataset, pearson: bool, shrinkage: float, neighbours: int) -> None:
+        rows, self.implicit = data.interactions, data.implicit
+        self.pearson, self.shrinkage, self.neighbours = pearson, shrinkage, neighbours
+        stars = {
+            (u, i): r
+            for u, i, r in zip(
+                *(c.tolist() for c in (rows.user, rows.item, rows.rating)), strict=True
+            )
+        }
+        self.fields = data.item_fields
+        if self.implicit:
+            self.level = [sum(i == j for _, j in stars) / USERS for i in range(ITEMS)]
+            self.deviation = dict.fromkeys(stars, 1.0)
+            return
+        mean, sd = np.mean(list(stars.values())), np.std(list(stars.values()))
+        unit = {pair: (r - mean) / sd for pair, r in stars.items()}
+        of = [[r for (_, j), r in unit.items() if i == j] for i in range(ITEMS)]
+        self.level = [sum(found) / (len(found) + 3) for found in of]
+        self.deviation = {}
+        for one in range(USERS):
+            mine = {i: r - self.level[i] for (u, i), r in unit.items() if u == one}
+            offset = sum(mine.values()) / (len(mine) + 3)
+            self.deviation |= {(one, i): r - offset for i, r in mine.items()}
+
+    def alike(self, one: dict[int, float], other: dict[int, float]) -> float:
+        """Return the shrunk similarity of two bags of deviations."""
+        both = sorted(set(one) & set(other))
+        x, y = [one[k] for k in both], [other[k] for k in both]
+        if self.pearson:
+            found = pearsonr(x, y)[0] if len(both) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+        else:
+            lengths = np.linalg.norm(list(one.values())) * np.linalg.norm(list(other.values()))
+            found = float(np.dot(x, y)) / max(lengths, 1e-12)
+        return found * len(both) / max(len(both) + self.shrinkage, 1e-12)
+
+    def of_item(self, item: int) -> dict[int, float]:
+        return {u: d for (u, i), d in self.deviation.items() if i == item}
+
+    def of_user(self, user: int) -> dict[int, float]:
+        return {i: d for (u, i), d in self.deviation.items() if u == user}
+
+    def described(self, one: int, other: int) -> float:
+        """Return the cosine of attributes: the share of the two fields in which they agree."""
+        if ITEMS - 1 in (one, other):
+            return 0.0
+        return float(np.mean([f.index[one] == f.index[other] for f in self.fields]))
+
+    def support(self, batch: TaskBatch, task: int) -> tuple[dict[int, float], float]:
+        """Return a support's deviations, and the user's offset."""
+        part = batch.support
+        real = (part.weight[task] > 0).tolist()
+        items, ratings = part.item[task].tolist(), part.rating[task].tolist()
+        mine = {i: r for i, r, yes in zip(items, ratings, real, strict=True) if yes}
+        if self.implicit:
+            return dict.fromkeys(mine, 1.0), 0.0
+        mine = {i: r - self.level[i] for i, r in mine.items()}
+        offset = sum(mine.values()) / (len(mine) + 3)
+        return {i: r - offset for i, r in mine.items()}, offset
+
+    def voices(self, kind: str, seen: dict[int, float], item: int) -> list[tuple[float, float]]:
+        """Return (similarity, deviation) of those who speak for a candidate."""
+        if kind == "users":
+            found = [(self.alike(seen, self.of_user(u)), d) for u, d in self.of_item(item).items()]
+        elif kind == "items":
+            mine = self.of_item(item)
+            found = [(self.alike(mine, self.of_item(j)), d) for j, d in seen.items()]
+        else:
+            found = [(self.described(item, j), d) for j, d in seen.items()]
+        most = None if kind == "content" else self.neighbours
+        return sorted(found, key=lambda pair: -abs(pair[0]))[:most]
+
+    def gain(self, kind: str, seen: dict[int, float], item: int, damping: float) -> float | None:
+        """Return what a part adds, None where it has no neighbour."""
+        said = self.voices(kind, seen, item)
+        total, weight = sum(s * d for s, d in said), sum(abs(s) for s, _ in said)
+        if not self.implicit:
+            return total / (weight + damping) if weight > 0 else None
+        new = item == ITEMS - 1 if kind == "content" else not self.of_item(item)
+        if new or not seen:
+            return None
+        most = {"users": self.neighbours, "content": len(seen)}
+        weight = most.get(kind, min(len(seen), self.neighbours))
+        return (total - weight * self.level[item]) / (weight + damping)
+
+    def scores(self, batch: TaskBatch, item: Any, by: str, damping: float, alpha: float) -> Any:
+        found = np.zeros(item.shape)
+        for task, row in enumerate(item.tolist()):
+            seen, offset = self.support(batch, task)
+            for place, one in enumerate(row):
+                first = self.gain(by, seen, one, damping) if alpha > 0 else None
+                second = self.gain("content", seen, one, damping) if alpha < 1 else None
+                both = first is not None and second is not None
+                share = alpha if both else float(first is not None)
+                gain = share * (first or 0.0) + (1 - share) * (second or 0.0)
+                found[task, place] = self.level[one] + offset + gain
+        return found
+
+
+@pytest.mark.parametrize(
+    ("similarity", "shrinkage", "neighbours", "cells"),
+    [
+        ("cosine", 0, 2, 1 << 22),
+        ("cosine", 3, 3, 40),  # in many parts
+        ("pearson", 0, 40, 40),  # of two shared ratings it is ±1 and ties: all are asked
+        ("pearson", 3, 40, 1 << 22),
+    ],
+)
+@pytest.mark.parametrize("by", ["items", "users"])
+def test_scores_are_those_of_loops(
+    by: str,
+    similarity: str,
+    shrinkage: float,
+    neighbours: int,
+    cells: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbours_voices, "CELLS", cells)
+    monkeypatch.setattr(neighbours_alike, "USERS", 8)
+    data, batch = small(), tasks()
+    loops = Loops(data, similarity == "pearson", shrinkage, neighbours)
+    for alpha in (1.0, 0.3, 0.0):
+        strategy, backbone = made(
+            data,
+            by=by,
+            similarity=similarity,
+            neighbours=neighbours,
+            shrinkage=shrinkage,
+            damping=0.2,
+            alpha=alpha,
+        )
+        adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        found = adapted.predict(backbone, batch.user, batch.query.item).score
+        expected = loops.scores(batch, batch.query.item, by, 0.2, alpha)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+        some = torch.tensor([4, 1])
+        taken = adapted.take(some).predict(backbone, batch.user[some], batch.query.item[some])
+        torch.testing.assert_close(taken.score, found[some])
+
+
+@pytest.mark.parametrize("by", ["items", "users"])
+def test_implicit_scores_are_those_of_loops(by: str) -> None:
+    data, batch = small(implicit=True), tasks(implicit=True)
+    loops = Loops(data, False, 1.0, 3)
+    for alpha in (1.0, 0.3, 0.0):
+        strategy, backbone = made(
+            data, by=by, neighbours=3, shrinkage=1.0, damping=0.2, alpha=alpha
+        )
+        adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        found = adapted.predict(backbone, batch.user, batch.query.item).score
+        expected = loops.scores(batch, batch.query.item, by, 0.2, alpha)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_a_case_by_hand() -> None:
+    """Four users, four items; no shrinkage, so that levels are means and offsets too.
+
+    Levels 3, 3, 3, 3; users 0 and 2 love items 0 and 1, users 1 and 3 items 2 and 3.
+    """
+    stars = np.array([[5, 5, 1, 1], [1, 1, 5, 5], [5, 5, 1, 1], [1, 1, 5, 5]], dtype=float)
+    user, item = np.nonzero(stars)
+    data = Dataset(
+        "four",
+        Interactions(user, item, stars[user, item]),
+        np.arange(4),
+        np.arange(4),
+        (),
+        (),
+        Scale(1.0, 5.0),
+        4.0,
+        "four",
+    )
+    bare = {"shrinkage": 0.0, "item_shrinkage": 0.0, "user_shrinkage": 0.0, "damping": 1.0}
+    for by in ("items", "users"):
+        strategy, backbone = made(data, **bare, by=by)
+        support = Rows(torch.tensor([[0, 2]]), torch.tensor([[1.0, -1.0]]), torch.ones(1, 2))
+        adapted = strategy.adapt(backbone, torch.tensor([0]), support, seed=0, training=False)
+        found = adapted.predict(backbone, torch.tensor([0]), torch.tensor([[1, 3]])).score
+        # items: two rows alike ±1, each saying +1: 2 / (2 + 1); users: the cosine over all items
+        # that a user rated is 2 / (√2 · 2) = 0.707, four users of ±0.707: 2.83 / (2.83 + 1)
+        expected = 2 / 3 if by == "items" else 8**0.5 / (8**0.5 + 1)
+        torch.testing.assert_close(found, torch.tensor([[expected, -expected]]))
+
+
+def test_pearson_is_numpy_s_over_the_users_who_rated_both() -> None:
+    data = small()
+    strategy, _ = made(data, alpha=1.0)
+    loops = Loops(data, True, 0.0, 1)
+    found = rated_alike(strategy.table, "pearson", 0.0).numpy()
+    seen = 0
+    for one in range(ITEMS):
+        for other in range(ITEMS):
+            x, y = loops.of_item(one), loops.of_item(other)
+            both = sorted(set(x) & set(y))
+            if len(both) > 1:
+                expected = np.corrcoef([x[u] for u in both], [y[u] for u in both])[0, 1]
+                assert found[one, other] == pytest.approx(expected, abs=1e-4)
+                seen += 1
+            else:
+                assert found[one, other] == 0
+    assert seen > 100
+
+
+def test_where_one_kind_is_silent_the_other_speaks_alone_and_it_is_told() -> None:
+    strategy, backbone = made(small(), alpha=0.5, damping=0.1)
+    batch = tasks()
+    adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+    assert isinstance(adapted, Surrounded)
+    found = adapted.predict(backbone, batch.user, batch.query.item).score
+    content, _ = made(small(), alpha=0.0, damping=0.1)
+    alone = content.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+    torch.testing.assert_close(
+        found[:, 0], alone.predict(backbone, batch.user, batch.query.item).score[:, 0]
+    )  # item 12 is new
+    torch.testing.assert_close(found[:, 1], adapted.offset)  # and item 13 has no attribute either
+    said = adapted.said(batch.query.item)
+    rated, described = said.known(said.rated), said.known(said.described)
+    told = strategy.remarks(backbone, [batch])
+    assert f"of {TASKS * QUERY} query rows {int((~rated & described).sum())} had content" in told[1]
+    assert f"and {int((~rated & ~described).sum())} none" in told[1]
+    assert not rated[:, :2].any()
+    assert not described[:, 1].any()
+    assert int((~rated & ~described).sum()) >= TASKS
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_what_is_chosen_has_the_least_validation_error(implicit: bool) -> None:
+    data, batch = small(implicit=implicit), tasks(implicit=implicit)
+    strategy, backbone = made(data)
+    assert strategy.fitted == 3
+    strategy.choose(backbone, [batch])
+
+    def error(damping: float, alpha: float) -> float:
+        free = made(data, alpha=alpha, damping=damping)[0]
+        own = free.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+        score = own.predict(backbone, batch.user, batch.query.item).score
+        if batch.query.negative is None:
+            return float((score - batch.query.rating).abs().mean())
+        other = own.predict(backbone, batch.user, batch.query.negative).score
+        return float(((score < other).float() + 0.5 * (score == other)).mean())
+
+    for place, alpha in ((0, 1.0), (1, 0.0)):
+        errors = [error(one, alpha) for one in DAMPINGS]
+        got = error(float(strategy.chosen[place]), alpha)
+        assert got == pytest.approx(min(errors), abs=1e-6)
+    adapted = strategy.adapt(backbone, batch.user, batch.support, seed=0, training=False)
+    belief, asked = strategy.belief, [Asked(batch.query, adapted.said(batch.query.item), None)]
+    if batch.query.negative is not None:
+        asked = [replace(asked[0], negative=adapted.said(batch.query.negative))]
+    losses = [asked[0].loss(replace(belief, alpha=alpha)) for alpha in ALPHAS]
+    assert asked[0].loss(belief) == min(losses)
+
+
+def test_what_is_given_is_kept() -> None:
+    strategy, backbone = made(small(), alpha=0.25, damping=0.7)
+    strategy.choose(backbone, [tasks()])
+    torch.testing.assert_close(strategy.chosen, torch.tensor([0.7, 0.7, 0.25]))
+    assert strategy.fitted == 0
+
+
+def test_without_validation_tasks_nothing_is_chosen() -> None:
+    strategy, backbone = made(small())
+    before = strategy.chosen.clone()
+    strategy.choose(backbone, [])
+    torch.testing.assert_close(strategy.chosen, before)
+
+
+def test_the_training_rows_are_not_saved_with_the_weights() -> None:
+    strategy, _ = made(small())
+    assert set(strategy.state_dict()) == {"chosen"}
+
+
+@pytest.mark.parametrize(
+    "given", [{"alpha": 1.2}, {"damping": -1.0}, {"neighbours": 0}, {"shrinkage": -0.5}]
+)
+def test_a_value_out_of_range_is_refused_in_two_lines(given: dict[str, Any]) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(ConfigError, match=f"strategy.{name}={value:g}") as caught:
+        made(small(), **given)
+    assert len(str(caught.value).split("\n")) == 2
+
+
+def test_what_the_data_cannot_give_is_refused_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bare = replace(small(), item_fields=())
+    assert made(bare)[0].described is None  # alpha=null: collaborative alone
+    for data, given in (
+        (bare, {"alpha": 0.5}),
+        (small(implicit=True), {"similarity": "pearson"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            made(data, **given)
+        assert len(str(caught.value).split("\n")) == 2
+    monkeypatch.setattr(neighbours_alike, "MOST_ITEMS", 13)
+    with pytest.raises(ConfigError, match="every two of 14 items"):
+        made(small())
+    assert made(small(), by="users", alpha=1.0)[0].rated is not None
+
+
+def test_content_is_the_cosine_of_attributes() -> None:
+    data = small()
+    found, loops = described_alike(data.item_fields), Loops(data, False, 0.0, 1)
+    assert found is not None
+    expected = [[loops.described(a, b) for b in range(ITEMS)] for a in range(ITEMS)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_strategy_without_steps_has_no_loss() -> None:
+    strategy, backbone = made(small())
+    with pytest.raises(TypeError, match="no phase"):
+        strategy.loss(backbone, tasks())
+    assert isinstance(strategy, Strategy)

@@ -1,7 +1,7 @@
 """The shot curve: how each row of the table changes with the number of support interactions."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,10 +86,7 @@ def shot_curve(rows: Sequence[Row], metrics: Sequence[str], path: Path, title: s
         order = sorted({row.shots for row in rows}, key=_place)
         for panel, metric in zip(panels, drawn, strict=False):
             _panel(panel, lines, order, metric)
-        heading = textwrap.wrap(title, int(14 * figure.get_figwidth()))
-        _legend(figure, panels, TITLE + LINE * max(len(heading) - 1, 0))
-        top = 1.0 - 0.08 / figure.get_figheight()
-        figure.suptitle("\n".join(heading), fontsize=10, y=top, va="top")
+        frame(figure, title, _handles(panels), 2 if width == 1 else 4)
         with written(path) as beside:
             figure.savefig(beside, format="png")
 
@@ -129,25 +126,35 @@ def _panel(panel: "Axes", lines: dict[str, list[Row]], order: Sequence[Shots], m
     panel.margins(x=0.06, y=0.08)
 
 
-def _legend(figure: "Figure", panels: Sequence["Axes"], above: float) -> None:
-    """Put one legend for all panels below them, where it covers no curve, and make room for it.
-
-    Above the panels stay ``above`` inches for the title.
-    """
+def _handles(panels: Sequence["Axes"]) -> dict[str, Any]:
+    """Return what is drawn by its label, what was drawn last first."""
     handles: dict[str, Any] = {}
     for panel in panels:
         found, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(reversed(labels), reversed(found), strict=True))
-    columns = 2 if len(panels) == 1 else 4
+    return handles
+
+
+def frame(figure: "Figure", title: str, handles: Mapping[str, Any], columns: int) -> None:
+    """Put the title above the panels and one legend below, where it covers no curve.
+
+    Args:
+        figure: Its height is set to fit; mutated.
+        title: Is wrapped to as many lines as it needs.
+        handles: Label to what is drawn, in the order shown.
+        columns: Of the legend.
+    """
+    heading = textwrap.wrap(title, int(13 * figure.get_figwidth())) or [""]
+    above = TITLE + LINE * (len(heading) - 1)
     below = UNDER + LINE * -(-len(handles) // columns)
     height, width = above + PANEL + below, figure.get_figwidth()
     figure.set_figheight(height)
     figure.subplots_adjust(
-        left=0.72 / width,
-        right=1.0 - 0.1 / width,
+        left=0.75 / width,
+        right=1.0 - 0.12 / width,
         top=1.0 - above / height,
         bottom=below / height,
-        wspace=0.25,
+        wspace=0.27,
     )
     figure.legend(
         list(handles.values()),
@@ -155,10 +162,11 @@ def _legend(figure: "Figure", panels: Sequence["Axes"], above: float) -> None:
         loc="lower center",
         ncols=columns,
         frameon=False,
-        handlelength=3.0,
-        columnspacing=1.6,
+        handlelength=2.8,
+        columnspacing=1.5,
         borderaxespad=0.1,
     )
+    figure.suptitle("\n".join(heading), fontsize=10, y=1.0 - 0.08 / height, va="top")
 
 
 def _look(row: Row, number: int) -> dict[str, Any]:

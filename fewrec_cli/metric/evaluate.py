@@ -41,7 +41,7 @@ class Block:
 
     Attributes:
         columns: Figure of each task by metric, NaN where undefined, each ``(tasks,)``.
-        n_query: Rated query rows of each task, ``(tasks,)``.
+        n_query: Query rows of each task, ``(tasks,)``.
         positive: Scores of the positives, for the pooled AUC, ``(positives,)``.
         negative: Scores of the negatives, 8 bytes each, ``(negatives,)``.
         length: Candidates of each task, ``(tasks,)``.
@@ -74,7 +74,8 @@ class PerTask:
         figures: The draw's figure by metric in the order shown, None where undefined.
         shorter: Number of tasks whose list is shorter than k, by k; only k where there are any.
         alone: The tasks' candidates where each has one, else None: metrics at k are then undefined,
-            and a user's first task holds the ``auc_user`` of all the user's tasks together.
+            a user's first task holds the ``auc_user`` of all the user's tasks together, and each of
+            them holds it as ``gauc``.
     """
 
     columns: Mapping[str, FloatArray]
@@ -101,6 +102,7 @@ def score_block(
     start: int = 0,
     catalogue: Catalogue | None = None,
     further: Sequence[Further] = (),
+    n_query: IntArray | None = None,
 ) -> Block:
     """Compute every metric of one row of the table for some tasks of one draw.
 
@@ -114,6 +116,8 @@ def score_block(
         start: Position of the first task in the draw; no figure depends on how it is cut.
         catalogue: Facts for coverage, novelty, diversity and popularity bias; None leaves them out.
         further: Ranking metrics beside the usual ones.
+        n_query: Query rows of each task, ``(tasks,)``; None takes those of ``rated``, without it
+            all candidates.
 
     Raises:
         RunError: A score or predicted rating is NaN or infinite.
@@ -128,7 +132,7 @@ def score_block(
     columns = _rating_columns(rated, len(lists.score))
     for name, metric in [*AT_K.items(), *((word, FURTHER[word]) for word in further)]:
         columns |= {f"{name}@{cut}": metric(ranking, cut, no_positive) for cut in k}
-    columns["auc_user"] = auc_user(lists)
+    columns["auc_user"] = columns["gauc"] = auc_user(lists)
     if catalogue is not None:
         columns |= list_columns(ranking.item, _items(lists), k, catalogue)
     alone = None
@@ -136,10 +140,11 @@ def score_block(
         alone = Alone(lists.score[:, 0], lists.relevant[:, 0])
         for name in [name for name in columns if "@" in name]:
             columns[name] = np.full(len(lists.score), np.nan)
-    empty = np.zeros((len(lists.score), 0), dtype=np.bool_)
+    if n_query is None:
+        n_query = np.count_nonzero(lists.mask if rated is None else rated.mask, axis=1)
     return Block(
         columns=columns,
-        n_query=np.count_nonzero(empty if rated is None else rated.mask, axis=1),
+        n_query=n_query,
         positive=lists.score[lists.relevant & lists.mask],
         negative=lists.score[~lists.relevant & lists.mask],
         length=ranking.length,
@@ -175,38 +180,13 @@ def gather(blocks: Sequence[Block], user: IntArray | None = None) -> PerTask:
     if len(parts) == len(blocks):
         alone = Alone.joined(parts)
         owner = np.arange(len(n_query)) if user is None else user
-        columns["auc_user"] = auc_of_users(alone, owner)
-        figures["auc_user"] = mean_defined(columns["auc_user"])
+        columns["auc_user"], columns["gauc"] = auc_of_users(alone, owner)
+        for name in ("auc_user", "gauc"):
+            figures[name] = mean_defined(columns[name])
         return PerTask(columns, figures, {}, alone)
     length = np.concatenate([block.length for block in blocks])
     shorter = {cut: int(np.count_nonzero(length < cut)) for cut in first.k}
     return PerTask(columns, figures, {cut: count for cut, count in shorter.items() if count})
-
-
-def score_tasks(
-    lists: RankedLists,
-    rated: RatedQueries | None,
-    *,
-    k: Sequence[int],
-    no_positive: NoPositive,
-    seed: int,
-    catalogue: Catalogue | None = None,
-    further: Sequence[Further] = (),
-) -> PerTask:
-    """Compute every metric of one row on one draw whose tasks fit into memory together.
-
-    Arguments and errors are those of ``score_block``.
-    """
-    block = score_block(
-        lists,
-        rated,
-        k=k,
-        no_positive=no_positive,
-        seed=seed,
-        catalogue=catalogue,
-        further=further,
-    )
-    return gather([block])
 
 
 def summarise(per_draw: Sequence[PerTask]) -> dict[str, Spread]:

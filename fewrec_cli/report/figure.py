@@ -2,12 +2,11 @@
 
 import io
 import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fewrec_cli.experiment.figure import GREY, STYLE, axis_label
+from fewrec_cli.experiment.figure import GREY, STYLE, axis_label, frame
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report.build import plotted
 from fewrec_cli.report.model import Section, Shots, Table, TableRow
@@ -35,8 +34,6 @@ SAME = 1e-9
 """Means that differ by less are the same."""
 INK, RULE = "#010203", "#e6e6e5"
 """Stand for the page's own colours of text and lines in an SVG; ``themed`` puts those in."""
-TITLE, PANEL, UNDER, LINE = 0.55, 2.7, 0.62, 0.21
-"""Heights in inches: title, panel, ticks and label under it, one line of the legend."""
 
 
 @dataclass(frozen=True)
@@ -215,29 +212,7 @@ def _frame(
     width = figure.get_figwidth()
     longest = max(map(len, handles), default=1)
     columns = max(1, min(len(handles), int(width * 13 / (longest + 7))))
-    lines = textwrap.wrap(heading, int(13 * width)) or [""]
-    above = TITLE + LINE * (len(lines) - 1)
-    below = UNDER + LINE * -(-len(handles) // columns)
-    height = above + PANEL + below
-    figure.set_figheight(height)
-    figure.subplots_adjust(
-        left=0.75 / width,
-        right=1.0 - 0.12 / width,
-        top=1.0 - above / height,
-        bottom=below / height,
-        wspace=0.28,
-    )
-    figure.suptitle("\n".join(lines), fontsize=10, y=1.0 - 0.08 / height, va="top")
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="lower center",
-        ncols=columns,
-        frameon=False,
-        handlelength=2.6,
-        columnspacing=1.4,
-        borderaxespad=0.1,
-    )
+    frame(figure, heading, handles, columns)
 
 
 def _best_floors(rows: Sequence[TableRow], metric: str) -> list[str]:

@@ -69,8 +69,15 @@ def share_faults(fraction: float, validation: float | None) -> list[FewrecError]
     return found
 
 
-def within_bounds(dataset: Dataset, rules: TaskRules) -> tuple[IntArray, tuple[Note, ...]]:
+def within_bounds(
+    dataset: Dataset, rules: TaskRules, what: str = "tasks"
+) -> tuple[IntArray, tuple[Note, ...]]:
     """Return the users who have neither too few nor too many ratings, ascending.
+
+    Args:
+        dataset: The data.
+        rules: The bounds, and what becomes of users below them.
+        what: What the others do not get, for the notes.
 
     Raises:
         ScenarioError: Somebody has too few where ``short_history=error``.
@@ -89,9 +96,9 @@ def within_bounds(dataset: Dataset, rules: TaskRules) -> tuple[IntArray, tuple[N
                 f"{int(short.sum()):,} {text}",
                 "lower scenario.min_interactions, or drop them with scenario.short_history=drop",
             )
-        notes.append(Note("short history", int(short.sum()), f"{text}: no tasks"))
+        notes.append(Note("short history", int(short.sum()), f"{text}: no {what}"))
     if long.any():
-        text = f"{of} more than {most} {rows} (scenario.max_interactions): no tasks"
+        text = f"{of} more than {most} {rows} (scenario.max_interactions): no {what}"
         notes.append(Note("long history", int(long.sum()), text))
     return np.flatnonzero((counts > 0) & ~short & ~long), tuple(notes)
 

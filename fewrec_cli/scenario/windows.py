@@ -1,6 +1,7 @@
 """Windows that slide over each user's history: the last ratings are the support of the next one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Unpack
 
 import numpy as np
@@ -11,6 +12,7 @@ from fewrec_cli.core.types import BoolArray, IntArray
 from fewrec_cli.data.base import Dataset, Note
 from fewrec_cli.scenario.bags import members, pad
 from fewrec_cli.scenario.base import Episodes, Scenario, Split, TaskPool
+from fewrec_cli.scenario.people import within_bounds
 from fewrec_cli.scenario.rules import TaskRules, TaskWords, adopt, raise_faults
 from fewrec_cli.scenario.sliding import Listed, list_windows
 
@@ -158,22 +160,11 @@ class Windows(Scenario):
 
     def _users(self, dataset: Dataset) -> tuple[BoolArray, list[Note]]:
         """Return who has windows, ``(n_users,)``, and who was dropped."""
-        counts, rules = dataset.rows_per_user(), self.rules
-        short = counts < max(rules.needed, (self.shots or 0) + self.query)
-        long = counts > (rules.max_interactions or counts.max(initial=0))
-        notes = []
-        if short.any():
-            what = f"of {dataset.n_users:,} users have fewer than {rules.needed} ratings"
-            if rules.short_history == "error":
-                raise ScenarioError(
-                    f"{int(short.sum()):,} {what}, {rules.reason}",
-                    "lower scenario.shots, or drop them with scenario.short_history=drop",
-                )
-            notes.append(Note("short history", int(short.sum()), f"{what}: no windows"))
-        if long.any():
-            text = f"users have more than {rules.max_interactions} ratings: no windows"
-            notes.append(Note("long history", int(long.sum()), text))
-        return ~(short | long), notes
+        rules = self.rules
+        if rules.needed < (self.shots or 0) + self.query:
+            rules = replace(rules, min_interactions=None)
+        users, notes = within_bounds(dataset, rules, "windows")
+        return members(users, dataset.n_users), list(notes)
 
     def _by_order(self, count: int) -> IntArray:
         """Return the part of each of ``count`` windows by its place."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import started
+
 HEAVY = ("torch", "pytorch_lightning", "lightning_fabric", "pandas", "numpy", "matplotlib", "scipy")
 LINES = {
     "--help": 0,
@@ -77,37 +79,26 @@ def test_the_module_runs_as_the_command_does(folder: Path) -> None:
         "  write seed=VALUE with a whole number\n"
         "error: foo is read by nothing\n"
         "  leave it out (read: data, scenario, backbone, strategy, trainer, evaluation, logger, "
-        "seed, threads, resume)\n"
+        "seed, threads, cache, resume)\n"
     )
 
 
 @pytest.mark.slow
 def test_ctrl_c_ends_with_130_in_one_line(folder: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_IMPORT, "train"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "at work\n"
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    with started(["-c", SLOW_IMPORT, "train"], folder) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "at work\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert (out, err) == ("", "interrupted; nothing was kept\n")
     assert not any(folder.iterdir())
 
 
 def test_a_reader_that_stops_listening_is_no_fault(folder: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fewrec_cli", "list"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (141, b"")
+    with started(["-m", "fewrec_cli", "list"], folder) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (141, "")

@@ -6,9 +6,8 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -50,14 +49,14 @@ def execute(
     Raises:
         Interrupted: Ctrl-C; running runs are interrupted too, finished ones stay.
     """
-    context = _context()
+    process_of = _process_of()
     queue, running = deque(runs), dict[str, tuple[Run, BaseProcess]]()
     failed: list[Run] = []
     try:
         while queue or running:
             while len(running) < jobs and (run := ready(queue, running)) is not None:
                 queue.remove(run)
-                running[run.hash] = (run, _start(context, run, flags, environment or {}))
+                running[run.hash] = (run, _start(process_of, run, flags, environment or {}))
                 screen.start(run)
             wait([process.sentinel for _, process in running.values()], LOOK_EVERY_S)
             screen.show({tag: _last_line(run.log) for tag, (run, _) in running.items()})
@@ -83,16 +82,20 @@ def ready(queue: Iterable[Run], running: Collection[str]) -> Run | None:
     return next((run for run in queue if ahead.isdisjoint(run.after)), None)
 
 
-def _context() -> BaseContext:
+def _process_of() -> Callable[..., BaseProcess]:
+    """Return what makes a process, ``multiprocessing.Process`` with a start method chosen."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
+        return multiprocessing.get_context("spawn").Process
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOADED])
-    return context
+    return context.Process
 
 
 def _start(
-    context: BaseContext, run: Run, flags: Sequence[str], environment: Mapping[str, str]
+    process_of: Callable[..., BaseProcess],
+    run: Run,
+    flags: Sequence[str],
+    environment: Mapping[str, str],
 ) -> BaseProcess:
     if run.folder.exists():
         shutil.rmtree(run.folder)  # unfinished: no metrics.json stands in it
@@ -100,7 +103,7 @@ def _start(
     make_folder(run.log.parent)
     run.log.unlink(missing_ok=True)
     words = [*flags, *run.words]
-    process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+    process = process_of(
         target=run_one, args=(words, run.folder.absolute(), run.log.absolute(), environment)
     )
     process.start()

@@ -1,12 +1,9 @@
 """``fewrec table`` as a user types it."""
 
 import json
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from fewrec_cli.cli.table.asked import take_apart
 from fewrec_cli.cli.table.command import table
 from fewrec_cli.core.errors import ConfigError
 from tests.cli.table.conftest import ONE_RUN, Write
-from tests.command import fewrec
+from tests.command import fewrec, started
 
 SMALL = ["table", "small", "--config-dir", "my"]
 
@@ -162,15 +159,12 @@ def test_a_report_without_a_finished_run_says_so(folder: Path, table_file: Write
 def test_ctrl_c_keeps_what_has_finished(folder: Path, table_file: Write) -> None:
     table_file(**{"table.rows.ridge.words": ENDLESS, "table.rows.ridge.more": {}})
     log = folder / "outputs" / "tables" / "small" / "logs"
-    words = [sys.executable, "-m", "fewrec_cli", *SMALL, "--jobs", "1"]
-    with subprocess.Popen(
-        words, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    with started(["-m", "fewrec_cli", *SMALL, "--jobs", "1"], folder) as process:
         until = time.monotonic() + 120
         while not any("pretrain" in one.read_text() for one in log.glob("ridge*")):
             assert time.monotonic() < until  # ridge takes longest by its estimate and starts first
             time.sleep(0.2)
-        os.kill(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted; 0 of 7 runs are finished and kept" in told

@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 HASH_LENGTH = 8
-NOT_OF_THE_RUN = ("hydra", "table")
+NOT_OF_THE_RUN = ("hydra", "table", "cache")
+"""Words that change no figure: equal figures get equal hashes."""
 
 
 def register_resolvers() -> None:

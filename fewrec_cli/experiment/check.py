@@ -16,7 +16,13 @@ from fewrec_cli.experiment.signature import Parameter, Signature, signature
 from fewrec_cli.strategy.words import ADAPTER_WORDS, ASIDE
 
 GROUPS = ("data", "scenario", "backbone", "strategy", "trainer", "evaluation", "logger")
-ROOT = {"seed": "int", "threads": "int", "resume": "str | None", "table": "dict | None"}
+ROOT = {
+    "seed": "int",
+    "threads": "int",
+    "cache": "bool",
+    "resume": "str | None",
+    "table": "dict | None",
+}
 TABLE = "table"
 """Read by ``fewrec table`` alone."""
 LIGHTNINGS = ("trainer", "logger")
@@ -149,7 +155,7 @@ def _type(
         return
     if value is Ellipsis or fits(value, annotation, module):
         return
-    path = _written_at(path, node, key)
+    path = written_at(path, node, key)
     right = wanted(annotation, module)
     choice = "one of these" if "one of " in right else right
     one = fits([value], annotation, module)  # a list of one, written without its brackets
@@ -162,7 +168,7 @@ def _type(
     )
 
 
-def _written_at(path: str, node: DictConfig, key: str) -> str:
+def written_at(path: str, node: DictConfig, key: str) -> str:
     """The word that a user writes: ``strategy.order`` where the key is only ``${..order}``."""
     raw = OmegaConf.to_container(node, resolve=False)
     found = ELSEWHERE.fullmatch(str(raw.get(key))) if isinstance(raw, dict) else None

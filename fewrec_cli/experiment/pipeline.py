@@ -24,8 +24,9 @@ from fewrec_cli.experiment.result import RunResult
 from fewrec_cli.experiment.score import Scorer
 from fewrec_cli.experiment.shrinkage import Shrinkage
 from fewrec_cli.experiment.size import size_of
+from fewrec_cli.experiment.stage import Origin, Stage
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
-from fewrec_cli.experiment.weights import CHECKPOINT, INTERRUPTED, save_weights
+from fewrec_cli.experiment.weights import CHECKPOINT, keep_interrupted, save_weights
 from fewrec_cli.experiment.world import World, build, candidates_of, plain
 from fewrec_cli.metric.positives import THRESHOLD
 from fewrec_cli.metric.settings import compared_metrics
@@ -78,17 +79,18 @@ def train(cfg: DictConfig, folder: Path, reporter: Reporter) -> RunResult | None
     tell(world, reporter)
     drawn = draw_all(world)
     run.write_config(cfg, folder)
+    trained = {"backbone": world.backbone, "strategy": world.strategy}
+    stage = Stage(cfg, world, reporter)
     try:
-        chosen, trainer = pretrain(cfg, world, folder, reporter)
+        chosen, trainer = pretrain(cfg, world, folder, reporter, stage)
     except KeyboardInterrupt:
-        kept = keep_interrupted(world, folder)
+        kept = keep_interrupted(folder, trained)
         raise Interrupted("interrupted during pretraining", kept) from None
     if trainer.global_rank > 0:
         return None
     device = trainer.strategy.root_device
-    trained = {"backbone": world.backbone, "strategy": world.strategy}
     save_weights(folder / CHECKPOINT, trained, strength=chosen.strength)
-    return finish(cfg, world, drawn, chosen, device, folder, reporter)
+    return finish(cfg, world, drawn, chosen, device, folder, reporter, origin=stage.origin)
 
 
 def tell(world: World, reporter: Reporter) -> None:
@@ -122,6 +124,7 @@ def finish(
     reporter: Reporter,
     *,
     weights: Path | None = None,
+    origin: Origin | None = None,
 ) -> RunResult:
     """Evaluate a trained model and write everything that the run leaves behind.
 
@@ -134,6 +137,7 @@ def finish(
         folder: The run folder.
         reporter: Told what happens.
         weights: Where the weights lie if not in ``folder``.
+        origin: How the weights were come by; None where they are a finished run's.
     """
     reporter.say(f"device: {device}")
     name = strategy_word(cfg)
@@ -166,6 +170,8 @@ def finish(
     elsewhere = {} if weights is None else {"weights": str(weights)}
     facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
     facts["parameters"] = asdict(size_of(scorer, drawn.episodes[0]))
+    if origin is not None:
+        facts["pretrained"] = asdict(origin)
     if pool is not None:
         facts["pool"] = asdict(pool.chosen)
     tenths = {} if evaluator.deciles is None else {"deciles": evaluator.deciles.facts()}
@@ -248,16 +254,6 @@ def _cold(cfg: DictConfig) -> str:
 def backbone_word(cfg: DictConfig) -> str:
     """Return the backbone's word."""
     return _word(cfg.backbone)
-
-
-def keep_interrupted(world: World, folder: Path) -> str:
-    """Save the weights as they stand, and say so."""
-    trained = {"backbone": world.backbone, "strategy": world.strategy}
-    save_weights(folder / INTERRUPTED, trained)
-    return (
-        f"kept in {folder}: config.yaml, log.txt and the weights so far, interrupted.ckpt "
-        f"(start from them with backbone.weights={folder})"
-    )
 
 
 def _word(node: DictConfig) -> str:

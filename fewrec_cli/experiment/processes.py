@@ -6,7 +6,7 @@ import torch.distributed
 from omegaconf import DictConfig
 
 from fewrec_cli.data.shard import ALONE, Shard
-from fewrec_cli.experiment.pretrain import made_trainer, silence_lightning
+from fewrec_cli.experiment.trainer import made_trainer, silence_lightning
 from fewrec_cli.experiment.world import make, plain
 
 

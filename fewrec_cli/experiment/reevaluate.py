@@ -11,8 +11,8 @@ from fewrec_cli.experiment import run
 from fewrec_cli.experiment.load import open_run
 from fewrec_cli.experiment.manifest import read_manifest, weights_of
 from fewrec_cli.experiment.pipeline import draw_all, finish, tell
-from fewrec_cli.experiment.pretrain import silence_lightning
 from fewrec_cli.experiment.result import RunResult
+from fewrec_cli.experiment.trainer import silence_lightning
 
 
 def evaluate(cfg: DictConfig, folder: Path, reporter: Reporter, base: Path) -> RunResult:

@@ -25,12 +25,14 @@ from fewrec_cli.experiment.table import Versus, shots_word
 from fewrec_cli.scenario.base import Episodes
 from fewrec_cli.scenario.episode import episode_table
 
+NOT_KEPT = ("table", "cache")
+"""Words of a config that change no figure and that nothing reads again."""
 LIBRARIES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "pandas", "pyarrow")
 
 
 def write_config(cfg: DictConfig, folder: Path) -> None:
-    """Write ``config.yaml``: every choice of the run, references resolved; of no table."""
-    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "table"])
+    """Write ``config.yaml``: every choice that figures depend on, references resolved."""
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])
     resolved = OmegaConf.create(OmegaConf.to_container(own, resolve=True))
     with written(folder / "config.yaml") as path:
         OmegaConf.save(resolved, path)

@@ -14,6 +14,9 @@ from fewrec_cli.core.paths import written
 CHECKPOINT = "checkpoint.ckpt"
 INTERRUPTED = "interrupted.ckpt"
 
+Weights = Mapping[str, Tensor]
+"""Tensors by module and name, e.g. ``backbone.item``."""
+
 
 def save_weights(path: Path, modules: Mapping[str, nn.Module], **facts: Any) -> None:
     """Write the modules' weights under their words, and plain facts.
@@ -29,13 +32,30 @@ def save_weights(path: Path, modules: Mapping[str, nn.Module], **facts: Any) -> 
         torch.save({"state_dict": state, **facts}, beside)
 
 
+def keep_interrupted(folder: Path, modules: Mapping[str, nn.Module]) -> str:
+    """Save the weights of an interrupted run as they stand, and say so."""
+    save_weights(folder / INTERRUPTED, modules)
+    return (
+        f"kept in {folder}: config.yaml, log.txt and the weights so far, {INTERRUPTED} "
+        f"(start from them with backbone.weights={folder})"
+    )
+
+
 def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
     """Put saved weights into modules of the same shape, in place.
 
     Raises:
         RunFolderError: The file is missing or broken, or holds weights of another shape.
     """
-    state = _read(path)
+    put_weights(read_weights(path), modules, path)
+
+
+def put_weights(state: Weights, modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Put weights that were read from ``path`` into modules of the same shape, in place.
+
+    Raises:
+        RunFolderError: They have another shape.
+    """
     for word, module in modules.items():
         own = {
             name.removeprefix(f"{word}."): value
@@ -64,7 +84,12 @@ def _misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> Weights:
+    """Read what ``save_weights`` wrote, onto the CPU.
+
+    Raises:
+        RunFolderError: The file is missing or broken.
+    """
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
         state: dict[str, Tensor] = content["state_dict"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 IGNORED = (
+    "cache",
     "data.root",
     "data.timeout",
     "data.url",

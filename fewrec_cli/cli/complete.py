@@ -101,9 +101,26 @@ def _hydra_query(line: Line, last: str, query: str) -> None:
         _say(ours if "=" in last else list(keys), last, query)
         return
     multirun = ["-m"] if line.has("--multirun") else []
+    named = _values(line, last) if "=" in last else []
+    if named:
+        _say(named, last, query)
+        return
     os.environ[LINE] = " ".join(["fewrec", *multirun, *placed(line.words, library), last])
     flags = [] if folder is None or not folder.is_dir() else ["--config-dir", str(folder)]
     _hydra(line.command, *flags, query)
+
+
+def _values(line: Line, last: str) -> list[str]:
+    """The values that a key's class names, where it names them; those after a comma too."""
+    from fewrec_cli.cli.faults import composed_or_none
+    from fewrec_cli.experiment.choices import values_of
+
+    cfg = composed_or_none(line)
+    key, _, value = last.partition("=")
+    before = value.rpartition(",")[0]
+    given = f"{key}={before}," if before else f"{key}="
+    found = () if cfg is None else values_of(cfg, key.lstrip("+"))
+    return [f"{given}{one}" for one in found if one not in before.split(",")]
 
 
 def _hydra(command: str, *words: str, program: str | None = None) -> None:

@@ -106,6 +106,18 @@ def composed_and_checked(line: Line) -> DictConfig:
     return without_hydra(cfg)
 
 
+def composed_or_none(line: Line) -> DictConfig | None:
+    """Compose the first job of a line, or None where something is wrong with it."""
+    add_import_path(line.config_dir)
+    register_resolvers()
+    library = catalogue(line.config_dir)
+    try:
+        with composing(line):
+            return _or_none(line, placed(line.words, library), library)
+    except FewrecError:
+        return None
+
+
 def without_hydra(cfg: DictConfig) -> DictConfig:
     """The part of a config that the job reads."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -45,6 +45,30 @@ def wanted(annotation: ast.expr | None, module: str) -> str:
     return _wanted(annotation, module, 0)
 
 
+def choices(annotation: ast.expr | None, module: str) -> tuple[str, ...]:
+    """Return the values that ``annotation`` names, as they are typed; none where it names none.
+
+    Of ``Literal["a", "b"] | None`` these are ``a``, ``b`` and ``null``; of ``int | Literal["all"]``
+    only ``all``; ``float | None`` has none.
+    """
+    return tuple(dict.fromkeys(_choices(annotation, module, 0)))
+
+
+def _choices(node: ast.expr | None, module: str, depth: int) -> list[str]:
+    node, module = _unfolded(node, module, depth)
+    if node is None:
+        return []
+    members = _members(node)
+    if members:
+        found = [one for member in members for one in _choices(member, module, depth + 1)]
+        absent = ["null"] if any(_head(member)[0] == "None" for member in members) else []
+        return [*found, *absent] if found else []
+    head, _ = _head(node)
+    if head == "bool":
+        return ["true", "false"]
+    return [str(one) for one in _literals(node)] if head == "Literal" else []
+
+
 def _fits(value: object, node: ast.expr | None, module: str, depth: int) -> bool:
     node, module = _unfolded(node, module, depth)
     if node is None:

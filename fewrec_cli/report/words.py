@@ -5,6 +5,7 @@ from itertools import combinations
 
 IGNORED = (
     "cache",
+    "cache",
     "data.root",
     "data.timeout",
     "data.url",

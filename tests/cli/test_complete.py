@@ -63,6 +63,24 @@ def test_desk_commands_have_their_own_words(ask: "Call") -> None:
     assert ask("fewrec data check data=syn") == ["data=synthetic"]
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("train strategy.order=", ["first", "second"]),  # read by the adapter alone
+        ("train scenario.shots=", ["all", "5"]),
+        ("train strategy=meta_ridge data=movielens evaluation.no_positive=z", ["zero"]),
+        ("train -m data=pair data.users=apart,", ["apart,id"]),
+        ("train trainer=gpu evaluation.save_predictions=", ["true", "false"]),
+        ("train strategy.inner_lr=", ["0.1"]),  # any number: Hydra offers what it is
+    ],
+)
+def test_a_key_of_few_values_is_completed_by_all_of_them(
+    line: str, offered: list[str], ask: "Call"
+) -> None:
+    key = line.split()[-1].partition("=")[0]
+    assert ask(f"fewrec {line}") == [f"{key}={value}" for value in offered]
+
+
 @pytest.mark.slow
 def test_evaluate_completes_from_the_runs_config(ask: "Call", fewrec: "Call", jobs: "Jobs") -> None:
     assert ask("fewrec evaluate ") == ["run="]

@@ -28,10 +28,12 @@ LINES = {
     "ask run=nowhere": 2,
 }
 LOADED = f"""
-import json, sys
+import json, os, sys
 from fewrec_cli.cli import main
 
 codes = [main(line.split()) for line in {list(LINES)!r}]
+os.environ["COMP_LINE"] = "fewrec train strategy.order="
+codes.append(main(["-sc", "query=bash"]))
 heavy = [name for name in {HEAVY!r} if name in sys.modules]
 print(json.dumps([codes, heavy]), file=sys.stderr)
 """
@@ -62,7 +64,7 @@ def test_the_door_stays_light(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     done = subprocess.run(
         [sys.executable, "-c", LOADED], capture_output=True, text=True, cwd=folder, timeout=60
     )
-    assert json.loads(done.stderr.splitlines()[-1]) == [list(LINES.values()), []]
+    assert json.loads(done.stderr.splitlines()[-1]) == [[*LINES.values(), 0], []]
 
 
 def test_the_module_runs_as_the_command_does(folder: Path) -> None:

@@ -67,7 +67,7 @@ def vectors(
     facts: dict[str, Any] = {
         "language": language.hash,
         "weights": language.source.word,
-        "texts": _hash(unique),
+        "texts": texts_hash(unique),
         "count": len(unique),
         "pooling": pooling,
         "max_tokens": max_tokens,
@@ -200,7 +200,8 @@ def _read(folder: Path) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
     return found, int(json.loads((folder / "cut.json").read_text(encoding="utf-8")))
 
 
-def _hash(texts: Sequence[str]) -> str:
+def texts_hash(texts: Sequence[str]) -> str:
+    """Return the hex digest of texts, order and repetitions included."""
     digest = hashlib.sha256()
     for text in texts:
         encoded = text.encode("utf-8", "surrogatepass")

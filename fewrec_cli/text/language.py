@@ -81,10 +81,18 @@ class Language:
         own = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if own is None else own)
 
+    def holding(self, source: Source) -> "Language":
+        """Return the language whose files lie at ``source``, with this one's attention.
+
+        Args:
+            source: Weights of the same family, in a folder.
+        """
+        return Language(source, (), self._settings, self.attention)
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         need_extra()
-        with _quiet():
+        with quiet():
             if self.source.folder is None:
                 model, tokenizer = scratch(self._texts, self.family, self._settings)
             else:
@@ -159,8 +167,8 @@ def _whole(config: dict[str, Any], key: str, folder: Path) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what transformers prints while loading: bars and tips that are not ours."""
+def quiet() -> Iterator[None]:
+    """Silence what transformers prints while it reads and writes: bars and tips, not ours."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging
 

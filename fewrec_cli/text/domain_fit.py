@@ -1,0 +1,208 @@
+"""The training loop of domain pretraining: the epoch that held-out texts like best stays."""
+
+import math
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from fewrec_cli.core.errors import RunError
+from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.seeding import derive_seed
+from fewrec_cli.text.encode import precision
+
+WARM_SHARE = 0.1
+"""Share of the steps in which the step size rises; it then falls to 0 along a line."""
+DECAY = 0.01
+LONGEST_GRADIENT = 1.0
+PROBE_S = 2.0
+"""Seconds of work from which the rest is estimated."""
+WORTH_SAYING_S = 5.0
+
+
+class Objective(Protocol):
+    """What a language model is trained for.
+
+    A batch is of the objective's own kind; its length is its number of texts (pairs).
+    """
+
+    @property
+    def what(self) -> str:
+        """Word for what is held out: ``texts`` or ``pairs of ...``."""
+
+    @property
+    def held_out(self) -> Sequence[Any]:
+        """Batches that are not trained on."""
+
+    def epoch(self, number: int) -> Sequence[Any]:
+        """Return the batches of an epoch; every epoch has as many."""
+
+    def loss(self, model: Any, batch: Any, seed: int, device: torch.device) -> "Loss":
+        """Return the loss of one batch, differentiable; what it draws is drawn by ``seed``."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch.
+
+    Attributes:
+        total: Sum over what was foretold, a scalar.
+        count: How many tokens (pairs) were.
+    """
+
+    total: Tensor
+    count: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training came to.
+
+    Attributes:
+        epoch: Whose weights stay; 0: those before.
+        epochs: Passes made.
+        before: Mean held-out loss before training (nats per token or pair).
+        after: Mean held-out loss of the weights that stay.
+        held_out: Number of held-out texts (pairs).
+        what: Word for them.
+    """
+
+    epoch: int
+    epochs: int
+    before: float
+    after: float
+    held_out: int
+    what: str
+
+
+def fit(
+    model: Any,
+    objective: Objective,
+    epochs: int,
+    lr: float,
+    seed: int,
+    device: torch.device,
+    reporter: Reporter,
+) -> Fitted:
+    """Train a language model in place; it ends on the CPU in eval mode.
+
+    Args:
+        model: A transformers model.
+        objective: What it is trained for.
+        epochs: Passes over the training texts.
+        lr: Largest step size of AdamW.
+        seed: Of the order of the texts and of dropout; the global random state is left alone.
+        device: Where to compute.
+        reporter: Shows a bar, and says beforehand how long it takes.
+
+    Raises:
+        RunError: The loss is not finite.
+    """
+    model.to(device)
+    steps = epochs * len(objective.epoch(1))
+    optimizer = AdamW(model.parameters(), lr=lr, weight_decay=DECAY)
+    clock = _Clock(steps, reporter)
+    devices = [device] if device.type == "cuda" else []
+    done = 0
+    with torch.random.fork_rng(devices=devices), reporter.stage("language", steps) as advance:
+        torch.manual_seed(derive_seed(seed, "text", "dropout"))
+        best = before = _held_out_loss(model, objective, seed, device)
+        kept, epoch = deepcopy(model.state_dict()), 0
+        for number in range(1, epochs + 1):
+            model.train()
+            for one in objective.epoch(number):
+                for group in optimizer.param_groups:
+                    group["lr"] = lr * _share((done + 1) / steps)
+                step = derive_seed(seed, "text", "step", done)
+                loss = _step(model, objective, optimizer, one, step, device)
+                if not math.isfinite(loss):
+                    raise RunError(
+                        f"the loss of the language model is {loss} at step {done + 1} of {steps}",
+                        "lower backbone.pretraining.lr",
+                    )
+                done += 1
+                advance(1, f"loss {loss:.3f}")
+                clock.step()
+            now = _held_out_loss(model, objective, seed, device)
+            if now < best:
+                best, epoch, kept = now, number, deepcopy(model.state_dict())
+        model.load_state_dict(kept)
+    model.to("cpu").eval()
+    count = sum(map(len, objective.held_out))
+    return Fitted(epoch, epochs, before, best, count, objective.what)
+
+
+def _step(
+    model: Any,
+    objective: Objective,
+    optimizer: AdamW,
+    batch: Any,
+    seed: int,
+    device: torch.device,
+) -> float:
+    optimizer.zero_grad(set_to_none=True)
+    with _fast(device):
+        found = objective.loss(model, batch, seed, device)
+    mean = found.total / max(found.count, 1)
+    mean.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), LONGEST_GRADIENT)
+    optimizer.step()
+    return float(mean.detach())
+
+
+@torch.no_grad()
+def _held_out_loss(model: Any, objective: Objective, seed: int, device: torch.device) -> float:
+    """Return the mean loss of what is held out; the same draws each time."""
+    model.eval()
+    total, count = 0.0, 0
+    for number, batch in enumerate(objective.held_out):
+        own = derive_seed(seed, "text", "held out", number)
+        with _fast(device):
+            found = objective.loss(model, batch, own, device)
+        total += float(found.total)
+        count += found.count
+    return total / max(count, 1)
+
+
+def _fast(device: torch.device) -> torch.autocast:
+    numbers = precision(device)
+    return torch.autocast(device.type, numbers, enabled=numbers != torch.float32)
+
+
+def _share(done: float) -> float:
+    """Return the share of the largest step size at a share of the steps.
+
+    Example:
+        >>> [round(_share(done), 2) for done in (0.05, 0.1, 0.55, 1.0)]
+        [0.5, 1.0, 0.5, 0.0]
+    """
+    return min(done / WARM_SHARE, (1 - done) / (1 - WARM_SHARE))
+
+
+class _Clock:
+    """Says once, after the first seconds of work, how long all of it takes."""
+
+    def __init__(self, steps: int, reporter: Reporter) -> None:
+        self.steps = steps
+        self.reporter = reporter
+        self.started = time.perf_counter()
+        self.done = 0
+        self.said = False
+
+    def step(self) -> None:
+        """Count a finished step."""
+        self.done += 1
+        spent = time.perf_counter() - self.started
+        if self.said or spent < PROBE_S:
+            return
+        self.said = True
+        left = spent / self.done * (self.steps - self.done)
+        if left > WORTH_SAYING_S:
+            self.reporter.say(
+                f"pretraining the language model, {self.steps:,} steps: about {left:.0f} s"
+            )

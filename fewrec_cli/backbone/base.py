@@ -241,7 +241,7 @@ class Backbone(nn.Module, ABC):
 
     def set_standard(self, train: TrainTotals, *, implicit: bool) -> None:
         """Set the standard units from the training ratings; implicit data keeps 0 and 1."""
-        if not implicit and train.rows:
+        if not implicit and (train.rows or train.sd):  # without rows: the scale's levels
             self.rating_mean.fill_(train.mean)
             self.rating_sd.fill_(max(train.sd, 1e-3))
 

@@ -17,6 +17,7 @@ from fewrec_cli.experiment.floor import (
     TrainStatistics,
     floors,
     like_share,
+    older_first,
     oracle,
 )
 from fewrec_cli.experiment.foretell import Foretold
@@ -116,8 +117,10 @@ class Evaluator:
         )
         self.statistics = self._statistics(world.totals)
         self.floors = floors(implicit=dataset.implicit, pool=scenario.pool)
-        if scenario.candidates == "query" and scenario.query == 1 and not dataset.implicit:
+        if scenario.candidates == "query" and scenario.query_word == "1" and not dataset.implicit:
             self.floors = (*self.floors, like_share(dataset.positive))
+        if scenario.domain and dataset.item_year is not None:
+            self.floors = (*self.floors, older_first(dataset.item_year))
         if dataset.oracle is not None:
             self.floors = (*self.floors, oracle(dataset.oracle))
         self.catalogue = Catalogue(
@@ -220,6 +223,7 @@ class Evaluator:
                 start=batch.start,
                 catalogue=self.catalogue,
                 further=settings.further,
+                n_query=(episodes.query[batch.start : batch.start + len(batch)] >= 0).sum(1),
             )
             for batch, block, given in zip(candidates, line.blocks, rated, strict=True)
         ]

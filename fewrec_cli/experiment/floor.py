@@ -178,6 +178,23 @@ def like_share(positive: float) -> Floor:
     return Floor("like share", rates=False, reads_support=True, predict=predict)
 
 
+def older_first(year: IntArray) -> Floor:
+    """Return the row that ranks items by age, which knows no rating at all.
+
+    Args:
+        year: Year of release, ``(n_items,)``; 0 where unknown, taken for the median of the others.
+    """
+    known = year[year > 0]
+    middle = float(np.median(known)) if known.size else 0.0
+    age = -np.where(year > 0, year, middle)
+
+    def predict(train: TrainStatistics, tasks: FloorTasks, item: IntArray) -> FloatArray:
+        del train, tasks
+        return np.asarray(age[item], dtype=np.float64)
+
+    return Floor("older item first", rates=False, reads_support=False, predict=predict)
+
+
 def global_mean(train: TrainStatistics, tasks: FloorTasks, item: IntArray) -> FloatArray:
     """Mean of all training ratings."""
     del tasks

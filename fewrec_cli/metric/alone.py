@@ -37,11 +37,12 @@ class Alone:
         return cls(score, np.concatenate([part.relevant for part in parts]))
 
 
-def auc_of_users(alone: Alone, user: IntArray) -> FloatArray:
-    """Return the AUC over all tasks of each user, at the user's first task, ``(tasks,)``.
+def auc_of_users(alone: Alone, user: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the AUC over all tasks of each user: at the user's first task, and at each of them.
 
-    NaN at the other tasks, so that a mean over tasks is the mean over users; and at users whose
-    tasks are all positive or all negative.
+    In the first, ``(tasks,)``, other tasks are NaN, so that a mean over tasks is the mean over
+    users; the mean of the second weighs users by their tasks (``gauc``). Both are NaN at users
+    whose tasks are all positive or all negative.
 
     Args:
         alone: The tasks.
@@ -50,13 +51,15 @@ def auc_of_users(alone: Alone, user: IntArray) -> FloatArray:
     users, first, place = np.unique(user, return_index=True, return_inverse=True)
     order = np.argsort(place, kind="stable")
     ends = np.searchsorted(place[order], np.arange(len(users) + 1))
-    found = np.full(len(user), np.nan)
+    area = np.full(len(users), np.nan)
     for one in range(len(users)):
         mine = order[ends[one] : ends[one + 1]]
         score, liked = alone.score[mine], alone.relevant[mine]
-        area = auc(score[liked], score[~liked])
-        found[first[one]] = np.nan if area is None else area
-    return found
+        found = auc(score[liked], score[~liked])
+        area[one] = np.nan if found is None else found
+    once = np.full(len(user), np.nan)
+    once[first] = area
+    return once, area[place]
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,12 @@ def interval_width(rated: RatedQueries) -> FloatArray:
 
 
 def aggregate(name: str, per_task: FloatArray, n_query: IntArray) -> float | None:
-    """Return the table's figure of one rating metric from its figures per task.
+    """Return the table's figure of one metric from its figures per task.
 
     ``rmse`` pools all ratings, so that tasks with more query rows weigh more: the root of the mean
-    squared error over ratings. Every other name (``mae``, ``rmse_user``, ...) is the mean over
-    tasks. The two RMSEs differ (0.944 against 0.900 on one and the same prediction was seen).
+    squared error over ratings. ``gauc`` weighs each task by its query rows, too. Every other name
+    (``mae``, ``rmse_user``, ``auc_user``, ...) is the mean over tasks. The two RMSEs differ (0.944
+    against 0.900 on one and the same prediction was seen).
 
     Args:
         name: Name of the metric.
@@ -141,12 +142,15 @@ def aggregate(name: str, per_task: FloatArray, n_query: IntArray) -> float | Non
     Returns:
         The figure, or None when no task has one.
     """
-    if name != "rmse":
+    if name not in ("rmse", "gauc"):
         return mean_defined(per_task)
     defined = ~np.isnan(per_task) & (n_query > 0)
     if not defined.any():
         return None
-    return float(np.sqrt(np.average(per_task[defined] ** 2, weights=n_query[defined])))
+    figure, weight = per_task[defined], n_query[defined]
+    if name == "gauc":
+        return float(np.average(figure, weights=weight))
+    return float(np.sqrt(np.average(figure**2, weights=weight)))
 
 
 def _mean_over_query(values: FloatArray, mask: BoolArray) -> FloatArray:

@@ -11,7 +11,7 @@ from fewrec_cli.experiment.result import Kind, Row
 from fewrec_cli.metric.statistics import mean_sd
 from fewrec_cli.report.interval import Cluster
 from fewrec_cli.report.model import Figure, Parameters, Shots
-from fewrec_cli.report.scores import POOLED, Columns, per_draw
+from fewrec_cli.report.scores import POOLED, WEIGHTED, Columns, per_draw
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def cluster_of(line: Line, metric: str, users: IdArray) -> Cluster:
     totals, counts = [], []
     for piece, values in parts:
         row = np.searchsorted(users, piece.user)
-        weight = piece.columns.n_query if metric == POOLED else np.ones(len(values))
+        weight = piece.columns.n_query if metric in WEIGHTED else np.ones(len(values))
         weight = np.where(np.isnan(values), 0.0, weight)
         figure = np.nan_to_num(values) ** 2 if metric == POOLED else np.nan_to_num(values)
         totals.append(np.bincount(row, weights=weight * figure, minlength=len(users)))

@@ -12,7 +12,7 @@ from fewrec_cli.report.area import area_difference
 from fewrec_cli.report.interval import Cluster, intervals
 from fewrec_cli.report.line import Line
 from fewrec_cli.report.model import Versus
-from fewrec_cli.report.scores import AUC, POOLED
+from fewrec_cli.report.scores import AUC, POOLED, WEIGHTED
 
 LEVEL = 0.05
 UNRANKED = ("interval_", "novelty@", "diversity@", "popularity_bias@", "coverage@")
@@ -41,7 +41,8 @@ class Difference:
     Attributes:
         pair: The two rows.
         user: Users with a figure in both, ascending, ``(users,)``; empty for ``auc``.
-        difference: Mean over each user's draws, seeds and splits, row minus other, ``(users,)``.
+        difference: Mean over each user's draws, seeds and splits, row minus other, ``(users,)``;
+            where users weigh by their query rows, see ``weighted``.
     """
 
     pair: Pair
@@ -88,13 +89,37 @@ def difference(pair: Pair, users: IdArray) -> Difference:
     """
     if pair.metric == AUC:
         return Difference(pair, users[:0], np.zeros(0))
-    values, rows = [], []
+    values, rows, weight = [], [], []
     for episodes, some in pair.line.splits.items():
         ours = pair.line.over_seeds(pair.metric, episodes)
         values.append(ours - pair.against.over_seeds(pair.metric, episodes))
         rows.append(np.searchsorted(users, some[0].user))
-    row, found = user_means(np.concatenate(values), np.concatenate(rows))
+        weight.append(some[0].columns.n_query)
+    owner, value = np.concatenate(rows), np.concatenate(values)
+    row, found = user_means(value, owner)
+    if pair.metric in WEIGHTED:
+        asked = np.where(np.isnan(value), 0.0, np.concatenate(weight))
+        total = np.bincount(owner, asked, minlength=len(users)).astype(np.float64)
+        found = weighted(found, total[row])
     return Difference(pair, users[row], found)
+
+
+def weighted(difference: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return values whose plain mean is the weighted mean D, and whose spread is that of D.
+
+    v_u = D + n w_u (d_u - D) / Σ w: the mean of v is D, its standard error D's.
+
+    Args:
+        difference: d of each user, ``(users,)``.
+        weight: w of each user, > 0, ``(users,)``.
+
+    Source:
+        Linearisation of a ratio: Cochran, "Sampling Techniques", 1977, equation 6.13.
+    """
+    if not len(difference):
+        return difference
+    mean = np.average(difference, weights=weight)
+    return np.asarray(mean + weight / weight.mean() * (difference - mean))
 
 
 def tested(found: Sequence[Difference], *, resamples: int, seed: int) -> list[Versus | None]:

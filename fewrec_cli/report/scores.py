@@ -18,6 +18,8 @@ AUC = "auc"
 """The metric that has no figure per task, and is made of the tasks' scores anew."""
 POOLED = "rmse"
 """The metric whose aggregate is no mean over tasks: it pools all ratings."""
+WEIGHTED = ("rmse", "gauc")
+"""Metrics in which a task weighs as much as it has query rows."""
 AGREE = 1e-6
 """Largest difference between ``metrics.json`` and what ``tasks.parquet`` gives."""
 Owners = tuple[IdArray, IntArray]

@@ -110,6 +110,7 @@ class Scenario(ABC):
         candidates: What is ranked: ``query``, ``sampled:N`` or ``catalogue``.
         seed: Decides who is cold and what is drawn; not the seed of the run.
         pool: Whether new items learn from the supports of all tasks of a draw together.
+        domain: Whether the domain as a whole is new, so that floors are shown that need no rating.
     """
 
     shots: int | None
@@ -119,6 +120,7 @@ class Scenario(ABC):
     candidates: str
     seed: int
     pool: bool = False
+    domain: bool = False
 
     @property
     def query_word(self) -> str:

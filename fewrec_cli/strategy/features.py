@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.engine import logistic
@@ -150,8 +150,17 @@ class Features(Strategy):
 
     @torch.no_grad()
     def fit(self, backbone: Backbone, examples: Iterable[TaskBatch]) -> int:
-        """Fit the weights, and the levels of liked and other rows; return the Newton steps."""
+        """Fit the weights, and the levels of liked and other rows; return the Newton steps.
+
+        Raises:
+            ScenarioError: There is no labelled row.
+        """
         parts = [part for batch in examples for part in self._rows(backbone, batch)]
+        if not parts:
+            raise ScenarioError(
+                "strategy=features is fitted to labelled rows, and none is seen",
+                "raise scenario.domain_shots, or take a strategy that can do without",
+            )
         numbers, rating, weight = (
             torch.cat(column).double() for column in zip(*parts, strict=True)
         )

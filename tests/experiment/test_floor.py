@@ -7,7 +7,14 @@ import pytest
 
 from fewrec_cli.core.types import Interactions, Scale
 from fewrec_cli.data.totals import TrainTotals
-from fewrec_cli.experiment.floor import FloorTasks, TrainStatistics, floors, like_share, oracle
+from fewrec_cli.experiment.floor import (
+    FloorTasks,
+    TrainStatistics,
+    floors,
+    like_share,
+    older_first,
+    oracle,
+)
 from fewrec_cli.metric.base import RankedLists, RatedQueries
 from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.scenario.base import Episodes
@@ -252,6 +259,20 @@ def melu_episodes(everything, rows):
         query=np.array([bag[:10] for bag in drawn]),
         history=np.full((len(drawn), 0), -1),
     )
+
+
+def test_older_items_come_first_and_unknown_years_in_the_middle() -> None:
+    statistics = fitted(interactions(), N_ITEMS, **SHRINKAGE)
+    tasks, items = made()
+    year = np.random.default_rng(0).integers(1950, 2000, N_ITEMS)
+    year[[3, 7]] = 0
+    floor = older_first(year)
+    found = floor.predict(statistics, tasks, items)
+    assert (floor.rates, floor.reads_support) == (False, False)
+    middle = sorted(year[year > 0])[13:15]
+    for t, i in np.ndindex(items.shape):
+        known = year[items[t, i]]
+        assert found[t, i] == -(known if known else np.mean(middle))
 
 
 def test_like_share_is_counted_by_hand_and_a_half_without_support() -> None:

@@ -98,7 +98,7 @@ def test_metrics_have_the_form_that_other_programs_read(metrics: dict[str, Any])
 
 
 def test_every_metric_is_there(metrics: dict[str, Any]) -> None:
-    names = {"mae", "mae_median", "rmse", "rmse_user", "accuracy", "auc", "auc_user"}
+    names = {"mae", "mae_median", "rmse", "rmse_user", "accuracy", "auc", "auc_user", "gauc"}
     names |= {"interval_coverage", "interval_width"}
     at_k = ("ndcg", "ndcg_exp", "precision", "recall", "f1", "hit", "mrr", "map")
     lists = ("coverage", "novelty", "diversity", "popularity_bias")

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.metric.alone import Alone, auc_of_users, compare_auc
 from fewrec_cli.metric.base import RankedLists
-from fewrec_cli.metric.evaluate import score_tasks
+from fewrec_cli.metric.evaluate import gather, score_block, score_tasks
 
 
 def drawn(seed: int, tasks: int = 120, users: int = 8) -> tuple[Alone, Alone, IntArray]:
@@ -32,18 +32,38 @@ def pairs_fast(score: FloatArray, relevant: np.ndarray) -> float:
 
 def test_the_first_task_of_each_user_has_the_auc_of_all_of_them() -> None:
     alone, _, user = drawn(0)
-    column = auc_of_users(alone, user)
+    column, everywhere = auc_of_users(alone, user)
     for one in np.unique(user):
         mine = np.flatnonzero(user == one)
         expected = pairs(alone.score[mine], alone.relevant[mine])
         assert column[mine[0]] == pytest.approx(expected)
         assert np.isnan(column[mine[1:]]).all()
+        assert everywhere[mine] == pytest.approx(np.full(len(mine), expected))
 
 
 def test_a_user_of_one_class_is_left_out() -> None:
     alone = Alone(np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, True, False]))
-    column = auc_of_users(alone, np.array([7, 7, 1, 1]))
+    column, everywhere = auc_of_users(alone, np.array([7, 7, 1, 1]))
     np.testing.assert_array_equal(column, [np.nan, np.nan, 0.0, np.nan])
+    np.testing.assert_array_equal(everywhere, [np.nan, np.nan, 0.0, 0.0])
+
+
+def test_gauc_weighs_users_by_their_tasks() -> None:
+    alone, _, user = drawn(4)
+    lists = RankedLists(
+        alone.score[:, None],
+        5.0 * alone.relevant[:, None],
+        alone.relevant[:, None],
+        np.ones((len(user), 1), dtype=bool),
+    )
+    block = score_block(lists, None, k=(1,), no_positive="skip", seed=0)
+    total = weight = 0.0
+    for one in np.unique(user):
+        mine = user == one
+        if 0 < alone.relevant[mine].sum() < mine.sum():
+            total += mine.sum() * roc_auc_score(alone.relevant[mine], alone.score[mine])
+            weight += mine.sum()
+    assert gather([block], user).figures["gauc"] == pytest.approx(total / weight)
 
 
 def test_the_difference_is_that_of_two_aucs() -> None:

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from fewrec_cli.core.errors import RunError
 from fewrec_cli.metric.auc import auc, auc_user
 from fewrec_cli.metric.base import RankedLists
+from fewrec_cli.metric.evaluate import score_tasks
 
 
 def lists(score, relevant, mask=None):
@@ -44,6 +45,36 @@ def test_pooling_compares_scores_of_different_tasks() -> None:
     far = lists([[11, 10], [1, 0]], [[1, 0], [1, 0]])
     np.testing.assert_array_equal(auc_user(far), [1, 1])
     assert pooled(far) == pytest.approx(3 / 4)
+
+
+def test_gauc_weighs_tasks_by_their_rows_and_leaves_out_one_class() -> None:
+    # AUC 1 of two rows, 0.5 of four, and three rows that are all liked
+    mask = [[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]]
+    given_lists = lists(
+        [[2, 1, 0, 0], [1, 1, 1, 1], [3, 2, 1, 0]], [[1, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0]], mask
+    )
+    figures = score_tasks(given_lists, None, k=(1,), no_positive="skip", seed=0).figures
+    assert figures["gauc"] == pytest.approx((2 * 1 + 4 * 0.5) / 6)
+    assert figures["auc_user"] == pytest.approx(0.75)
+
+
+def test_gauc_is_that_of_scikit_learn_user_by_user() -> None:
+    """PromptRec's own definition: users of one class have no weight."""
+    random = np.random.default_rng(3)
+    mask = np.arange(12) < random.integers(1, 13, 40)[:, None]
+    score, relevant = random.integers(0, 6, mask.shape), random.random(mask.shape) < 0.6
+    total = weight = 0.0
+    for task, shown in enumerate(mask):
+        liked, count = relevant[task, shown], shown.sum()
+        if liked.sum() in (0, count):
+            continue
+        total += count * roc_auc_score(liked, score[task, shown])
+        weight += count
+    figures = score_tasks(
+        lists(score, relevant & mask, mask), None, k=(1,), no_positive="skip", seed=0
+    ).figures
+    assert weight < mask.sum()
+    assert figures["gauc"] == pytest.approx(total / weight)
 
 
 def test_score_that_is_no_number_is_refused() -> None:

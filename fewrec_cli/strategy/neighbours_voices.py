@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fewrec_cli.strategy.neighbours_alike import TINY, Similarity, correlation, shrunk
 from fewrec_cli.strategy.neighbours_table import Seen, Table
 
-CELLS = 1 << 22
+CELLS = 1 << 20
 """Shared ratings, and (candidate, rater) pairs, that are looked at at a time."""
 
 
@@ -93,7 +93,7 @@ class UserVoices(Voices):
 
     def hear(self, seen: Seen, item: Tensor) -> Heard:
         """Ask the users, so many tasks at a time that their similarities fit."""
-        step = max(1, 4 * CELLS // max(len(self.table.length), 1))
+        step = max(1, 16 * CELLS // max(len(self.table.length), 1))
         parts = [
             self._hear(seen.take(slice(start, start + step)), item[start : start + step])
             for start in range(0, max(len(item), 1), step)

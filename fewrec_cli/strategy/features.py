@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, get_args
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
 from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
-from fewrec_cli.strategy.features_reader import FeatureReader, Liked
+from fewrec_cli.strategy.features_reader import FeatureReader, Liked, Reads
 
 OWN_ROWS = 16
 """Rows of a support that are foretold from its others, at most."""
@@ -39,6 +39,7 @@ class Features(Strategy):
         augment_weight: α of D* = D + α D', likewise.
         pretrain: The strategy whose score is one of the numbers, still without adapter and
             augment, or None.
+        reads: Which numbers: ``likes``, ``alike``, ``numbers``, ``values``; see ``FeatureReader``.
         recent: Sizes of the first part of a support whose like share is a number.
         penalty: Of the squared weights, in examples, > 0.
         own_weight: Weight of a support row that is foretold from the others, beside 1 of a query.
@@ -62,6 +63,7 @@ class Features(Strategy):
         augment: Mapping[str, Augment],
         augment_weight: float,
         pretrain: Callable[..., Strategy] | None,
+        reads: list[Reads],
         recent: list[int],
         penalty: float,
         own_weight: float,
@@ -78,7 +80,15 @@ class Features(Strategy):
         )
         given = {"adapter": adapter, "augment": augment, "augment_weight": augment_weight}
         self.base = None if pretrain is None else pretrain(**given)
+        self.reads = reads
         self.recent = recent
+        unknown = [word for word in reads if word not in get_args(Reads)]
+        if unknown or not reads:
+            said = f"strategy.reads={unknown[0]}" if unknown else "strategy.reads=[]"
+            raise ConfigError(
+                f"{said} names none of a regression's numbers",
+                f"choose some of {', '.join(get_args(Reads))}",
+            )
         self.penalty = penalty
         self.own_weight = own_weight
 
@@ -111,7 +121,7 @@ class Features(Strategy):
             )
         if self.base is not None:
             self.base.build(backbone, dataset, train)
-        self.reader = FeatureReader(dataset, self.recent)
+        self.reader = FeatureReader(dataset, self.reads, self.recent)
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
         levels = torch.from_numpy(dataset.scale.levels)
         self.least = (dataset.positive - dataset.scale.step / 2 - mean) / sd

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 from fewrec_cli.core.types import Field
 from fewrec_cli.data.base import Dataset
 
+Reads = Literal["likes", "alike", "numbers", "values"]
 SHRINKAGE = 0.5
 """Alike items at the plain like share that are added to each share among alike items."""
 
@@ -43,33 +44,40 @@ class Liked:
 class FeatureReader(nn.Module):
     """Numbers of each (support, item): how much is liked in all, lately, and among alike items.
 
-    The share of likes in the support; the same in its first 1, 3, 5 rows (``recent``); for each
-    attribute of several values the share weighted by the cosine to the item; and the item's numeric
-    attributes, standardised.
+    ``likes``: the share of likes in the support, and in its first 1, 3, 5 rows (``recent``);
+    ``alike``: for each attribute of several values the share weighted by the cosine to the item;
+    ``numbers``: the item's numeric attributes, standardised; ``values``: 1 for each value that it
+    has of the others. The last two do not depend on the support.
 
     Args:
         dataset: Gives the items' attributes.
+        reads: Which of them.
         recent: Sizes of the recent part.
     """
 
     numbers: Tensor
 
-    def __init__(self, dataset: Dataset, recent: Sequence[int]) -> None:
+    def __init__(self, dataset: Dataset, reads: Sequence[Reads], recent: Sequence[int]) -> None:
         super().__init__()
-        self.recent = tuple(recent)
+        self.likes = "likes" in reads
+        self.recent = tuple(recent) if self.likes else ()
         numeric = [one for one in dataset.item_fields if one.kind == "numeric"]
         several = [one for one in dataset.item_fields if one.kind != "numeric"]
-        columns = [_dense(one)[:, 0] for one in numeric]
-        table = torch.stack(columns, 1) if columns else torch.zeros(dataset.n_items, 0)
+        near = several if "alike" in reads else []
+        own = numeric if "numbers" in reads else []
+        words = several if "values" in reads else []
+        columns = [_dense(one)[:, :1] for one in own] + [(_dense(one) > 0).float() for one in words]
+        table = torch.cat(columns, 1) if columns else torch.zeros(dataset.n_items, 0)
         self.register_buffer("numbers", table)
-        self.alike = [f"alike_{place}" for place in range(len(several))]
-        for name, one in zip(self.alike, several, strict=True):
+        self.alike = [f"alike_{place}" for place in range(len(near))]
+        for name, one in zip(self.alike, near, strict=True):
             self.register_buffer(name, functional.normalize(_dense(one), dim=1))
         self.names = (
-            "like share",
+            *(("like share",) if self.likes else ()),
             *(f"like share of the first {size}" for size in self.recent),
-            *(f"like share by {one.name}" for one in several),
-            *(one.name for one in numeric),
+            *(f"like share by {one.name}" for one in near),
+            *(one.name for one in own),
+            *(f"{one.name} {word}" for one in words for word in one.vocabulary),
         )
 
     def forward(self, seen: Liked, item: Tensor, usual: Tensor) -> Tensor:
@@ -81,7 +89,8 @@ class FeatureReader(nn.Module):
             usual: Like share of a support without rows, a scalar.
         """
         share = _share(seen, seen.item.shape[1], usual)
-        parts = [share, *(_share(seen, size, usual) for size in self.recent)]
+        parts = [share] if self.likes else []
+        parts += [_share(seen, size, usual) for size in self.recent]
         rows = [part[:, None].expand(item.shape) for part in parts]
         for name in self.alike:
             values = self.get_buffer(name)
@@ -89,7 +98,8 @@ class FeatureReader(nn.Module):
             near = near * seen.weight[:, None]
             liked = (near * seen.liked[:, None]).sum(-1) + SHRINKAGE * share[:, None]
             rows.append(liked / (near.sum(-1) + SHRINKAGE))
-        return torch.cat([torch.stack(rows, -1), functional.embedding(item, self.numbers)], -1)
+        own = functional.embedding(item, self.numbers)
+        return torch.cat([torch.stack(rows, -1), own], -1) if rows else own
 
 
 def _share(seen: Liked, size: int, usual: Tensor) -> Tensor:

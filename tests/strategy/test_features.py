@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -16,10 +17,12 @@ from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.base import Strategy
 from fewrec_cli.strategy.features import Features
-from fewrec_cli.strategy.features_reader import FeatureReader, Liked
+from fewrec_cli.strategy.features_reader import FeatureReader, Liked, Reads
 from tests.composed import built
 from tests.contracts import HELD_OUT, KNOWN, StrategyContract, planted_tasks
 from tests.planted import planted_dataset
+
+USUAL: list[Reads] = ["likes", "alike", "numbers"]
 
 
 class TestFeatures(StrategyContract):
@@ -61,7 +64,7 @@ def described() -> Dataset:
 
 
 def test_numbers_are_those_by_hand() -> None:
-    reader = FeatureReader(described(), [1, 3])
+    reader = FeatureReader(described(), USUAL, [1, 3])
     assert reader.names == (
         "like share",
         "like share of the first 1",
@@ -83,8 +86,26 @@ def test_numbers_are_those_by_hand() -> None:
         torch.testing.assert_close(found[row], expected)
 
 
+def test_content_alone_is_the_item_s_own_whatever_the_support() -> None:
+    reader = FeatureReader(described(), ["numbers", "values"], [1, 3])
+    assert reader.names == ("year", "genre genre0", "genre genre1")
+    expected = torch.tensor([[1.0, 1, 0], [2, 1, 1], [0, 0, 1], [4, 0, 0]])
+    for liked in (0.0, 1.0):
+        seen = Liked(torch.tensor([[2]]), torch.tensor([[liked]]), torch.ones(1, 1))
+        found = reader(seen, torch.tensor([[0, 1, 2, 3]]), torch.tensor(0.5))[0]
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("reads", ["[]", "[likes,titles]"])
+def test_numbers_that_there_are_not_are_refused_in_two_lines(reads: str) -> None:
+    with pytest.raises(InstantiationException) as caught:
+        ready(planted_dataset(), reads=reads)
+    assert isinstance(caught.value.__cause__, ConfigError)
+    assert len(str(caught.value.__cause__).split("\n")) == 2
+
+
 def test_padding_counts_for_nothing_and_an_empty_support_has_the_usual_share() -> None:
-    reader = FeatureReader(described(), [1, 3])
+    reader = FeatureReader(described(), USUAL, [1, 3])
     item, liked = torch.tensor([[2, 1, 0]]), torch.tensor([[1.0, 0.0, 1.0]])
     asked, usual = torch.tensor([[0, 1]]), torch.tensor(0.7)
     short = reader(Liked(item[:, :2], liked[:, :2], torch.ones(1, 2)), asked, usual)

@@ -1,0 +1,55 @@
+"""Ids where they are known, texts where they are not: ``TextFactors`` with both."""
+
+from typing import Any, Literal
+
+from fewrec_cli.backbone.text_factors import Reading, TextFactors
+from fewrec_cli.text.encode import Pooling
+from fewrec_cli.text.scratch import Scratch
+from fewrec_cli.text.weights import Family
+
+
+def hybrid(
+    *,
+    weights: str,
+    family: Family,
+    download: bool,
+    template: str | None,
+    max_tokens: int,
+    pooling: Pooling,
+    components: int,
+    scratch: dict[str, Any],
+    factors: int,
+    init_scale: float,
+    item_shrinkage: float,
+    id_dropout: float,
+    l2: float,
+    bias_l2: float,
+    user_l2: float,
+    side_l2: float,
+    content: Literal["table", "process"],
+    blocks: int,
+) -> TextFactors:
+    """Return matrix factorization over ids, attributes and texts.
+
+    Gated by how much is known: with ``content=process`` an item's vector is held to what content
+    says of it by a penalty of ``l2`` rows, so that the n ratings of an item outweigh its text as
+    n : ``l2``, and an item without ratings is its text and attributes. With ``content=table`` the
+    id's vector is added to those, shrunk towards 0 by the same n : ``l2``.
+    """
+    reading = Reading(
+        weights, family, download, template, max_tokens, pooling, components, Scratch(**scratch)
+    )
+    return TextFactors(
+        reading=reading,
+        ids=True,
+        factors=factors,
+        init_scale=init_scale,
+        item_shrinkage=item_shrinkage,
+        id_dropout=id_dropout,
+        l2=l2,
+        bias_l2=bias_l2,
+        user_l2=user_l2,
+        side_l2=side_l2,
+        content=content,
+        blocks=blocks,
+    )

@@ -84,8 +84,8 @@ def scratch(texts: Sequence[str], family: Family, settings: Scratch) -> tuple[An
 def _word_pieces(texts: Sequence[str], settings: Scratch) -> Any:
     """Return a WordPiece tokenizer as BERT's.
 
-    The trainer settles the pieces but numbers them anew in each process, so that they are numbered
-    here by their names.
+    The trainer breaks ties by the numbers of the pieces, and numbers those within words in an order
+    that differs from process to process: the letters are numbered for it, and all pieces by name.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from tokenizers.trainers import WordPieceTrainer
@@ -100,8 +100,13 @@ def _word_pieces(texts: Sequence[str], settings: Scratch) -> Any:
 
     _, unknown, first, end, mask = BERT_WORDS
     draft = around(models.WordPiece(unk_token=unknown))
+    plain = (draft.normalizer.normalize_str(text) for text in texts)
+    words = {word for text in plain for word, _ in draft.pre_tokenizer.pre_tokenize_str(text)}
+    within = sorted({f"##{letter}" for word in words for letter in word[1:]})
     trainer = WordPieceTrainer(
-        vocab_size=settings.vocabulary, special_tokens=list(BERT_WORDS), show_progress=False
+        vocab_size=settings.vocabulary,
+        special_tokens=[*BERT_WORDS, *within],
+        show_progress=False,
     )
     draft.train_from_iterator(texts, trainer)
     pieces = sorted(set(draft.get_vocab()) - set(BERT_WORDS))

@@ -24,6 +24,8 @@ GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance")
 AGES = (1, 18, 25, 35, 45, 50, 56)
 FOLDS = (1128, 1129, 1130)
 QUERY, LIKED = 10, 5
+LEFT_OUT = 10
+"""Ratings of each user in ``ua.test``."""
 FLAGS = 19
 """Genre flags of a line of ``u.item``."""
 
@@ -114,8 +116,11 @@ def film_facts(folder: Path, made: Generated) -> None:
 
 
 def movielens_100k(folder: Path, made: Generated) -> None:
-    """Tabs and ``|`` between fields."""
-    rows = zip(made.user, made.film, made.rating, made.time, strict=True)
+    """Tabs and ``|`` between fields; ``ua.test`` has the last rows of each user."""
+    order = np.lexsort((made.film, made.user))
+    fields = zip(made.user, made.film, made.rating, made.time, strict=True)
+    rows = ["\t".join(map(str, one)) for one in fields]
+    later = _places(made.user, -made.film) < LEFT_OUT
     films = []
     for number in range(FILMS):
         flags = "|".join(str(int(flag == made.genre[number] + 1)) for flag in range(FLAGS))
@@ -125,7 +130,9 @@ def movielens_100k(folder: Path, made: Generated) -> None:
         f"{number}|{20 + number % 40}|{'FM'[number % 2]}|student|{10000 + number}"
         for number in range(1, USERS + 1)
     ]
-    _lines(folder / "u.data", ["\t".join(map(str, row)) for row in rows])
+    _lines(folder / "u.data", rows)
+    _lines(folder / "ua.base", [rows[row] for row in order if not later[row]])
+    _lines(folder / "ua.test", [rows[row] for row in order if later[row]])
     _lines(folder / "u.item", films)
     _lines(folder / "u.user", people)
 

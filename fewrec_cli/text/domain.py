@@ -31,6 +31,8 @@ from fewrec_cli.text.weights import locate
 
 Task = Literal["none", "mlm", "causal", "contrastive"]
 KIND = "language"
+MODEL = "model"
+"""Folder of its own in the entry, whose other files say when it was made."""
 FAMILY = {"mlm": "bert", "causal": "gpt2"}
 """What only one family of models is made for."""
 LEAST_TEXTS = 10
@@ -152,8 +154,8 @@ def adapted_language(
         fitted = fit(model, objective, settings.epochs, settings.lr, seed, device, reporter)
         _tell(settings.task, fitted, reporter)
         with cache.adding(KIND, facts) as part, quiet():
-            model.save_pretrained(part)
-            language.tokenizer.save_pretrained(part)
+            model.save_pretrained(part / MODEL)
+            _plain(language.tokenizer).save_pretrained(part / MODEL)
         folder = cache.find(KIND, facts)
         assert folder is not None
     else:
@@ -197,8 +199,16 @@ def _start(
 
 
 def _read(language: Language, folder: Path, task: Task) -> Language:
-    source = locate(str(folder), language.family, download=False)
+    source = locate(str(folder / MODEL), language.family, download=False)
     return language.holding(replace(source, word=f"{language.source.word}+{task}"))
+
+
+def _plain(tokenizer: Any) -> Any:
+    """Return a copy without the cutting and filling of its last call, which would be saved."""
+    found = deepcopy(tokenizer)
+    found.backend_tokenizer.no_truncation()
+    found.backend_tokenizer.no_padding()
+    return found
 
 
 def _tell(task: Task, fitted: Fitted, reporter: Reporter) -> None:

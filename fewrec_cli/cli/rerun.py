@@ -4,14 +4,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
+from omegaconf import DictConfig
 
 from fewrec_cli.cli.diagnose import quoted
 from fewrec_cli.cli.suggest import nearest
 from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import ConfigError, Faults, FewrecError, RunFolderError
 from fewrec_cli.core.paths import require_folder
+from fewrec_cli.experiment.saved import Saved, read_saved
+from fewrec_cli.report.words import text
 
 RUN = "run="
 FINISHED = "metrics.json"
@@ -53,13 +54,14 @@ def opened(line: Line) -> tuple[Path, Line]:
         )
     base = finished(given[0].removeprefix(RUN).strip("'\""))
     words = [word for word in line.words if not word.startswith(RUN)]
-    scenario = _scenario(base)
+    saved = read_saved(base)
+    scenario = _scenario(base, saved)
     faults = [fault for word in words for fault in _refused(word, scenario)]
     if faults:
         raise Faults(faults)
     flags = tuple(flag for flag in line.flags if flag[0] != "--config-name")
     own = [*_places(base), *_pinned(scenario, words)]
-    return base, replace(line, flags=flags, words=(*own, *words))
+    return base, replace(line, flags=flags, words=(*own, *_completed(saved, words)))
 
 
 def finished(given: str) -> Path:
@@ -130,20 +132,22 @@ def _places(base: Path) -> list[str]:
     return [f"hydra.searchpath=[{quoted(f'file://{base}')}]", f"hydra.run.dir={quoted(folder)}"]
 
 
-def _scenario(base: Path) -> DictConfig:
-    try:
-        cfg = OmegaConf.load(base / CONFIG)
-    except (OSError, ValueError, YAMLError) as fault:
-        raise RunFolderError(
-            f"cannot read {base / CONFIG}: {str(fault).partition(chr(10))[0]}",
-            "the file was changed since the run; take another run",
-        ) from fault
-    scenario = cfg.get("scenario") if isinstance(cfg, DictConfig) else None
+def _scenario(base: Path, saved: Saved) -> DictConfig:
+    scenario = saved.cfg.get("scenario")
     if not isinstance(scenario, DictConfig):
         raise RunFolderError(
             f"{base / CONFIG} has no scenario", "give the folder of a run of fewrec train"
         )
     return scenario
+
+
+def _completed(saved: Saved, words: list[str]) -> list[str]:
+    """The words, those for keys that came after the run as additions, and such keys' old values."""
+    new = {key: f"++{key}={text(value)}" for key, value in saved.added.items()}
+    given = {word: word.partition("=")[0] for word in words}
+    adding = [f"++{word}" if key in new else word for word, key in given.items()]
+    told = {key.lstrip("+~") for key in given.values()}
+    return [*(word for key, word in new.items() if key not in told), *adding]
 
 
 def _pinned(scenario: DictConfig, words: list[str]) -> list[str]:

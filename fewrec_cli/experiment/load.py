@@ -6,9 +6,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.errors import RunFolderError
 from fewrec_cli.core.progress import Reporter
+from fewrec_cli.experiment.check import shown
 from fewrec_cli.experiment.manifest import read_manifest, weights_of
 from fewrec_cli.experiment.members import join_members
 from fewrec_cli.experiment.pretrain import Chosen
+from fewrec_cli.experiment.saved import read_saved
 from fewrec_cli.experiment.weights import load_weights
 from fewrec_cli.experiment.world import World, build
 
@@ -31,11 +33,11 @@ def open_run(
         RunFolderError: The folder is unfinished, its weights do not fit, or the data has changed.
     """
     manifest = read_manifest(base)
-    if cfg is None:
-        loaded = OmegaConf.load(base / "config.yaml")
-        if not isinstance(loaded, DictConfig):
-            raise RunFolderError(f"{base / 'config.yaml'} is no config", "take another run")
-        cfg = loaded
+    saved = read_saved(base)
+    cfg = saved.cfg if cfg is None else cfg
+    filled = [f"{k}={shown(v)}" for k, v in saved.added.items() if OmegaConf.select(cfg, k) == v]
+    if filled:
+        reporter.say(f"keys that came after that run, as it was made: {', '.join(filled)}")
     world = build(cfg, reporter)
     join_members(cfg, world)
     if world.dataset.hash != manifest["data"]["hash"]:

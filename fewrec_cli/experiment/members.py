@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import RunFolderError, ScenarioError
 from fewrec_cli.core.paths import require_folder
 from fewrec_cli.experiment.manifest import read_manifest, weights_of
+from fewrec_cli.experiment.saved import read_saved
 from fewrec_cli.experiment.weights import load_weights
 from fewrec_cli.experiment.world import World, build_strategy, make, plain
 from fewrec_cli.strategy.base import Member
@@ -47,12 +48,10 @@ def join_members(cfg: DictConfig, world: World) -> None:
 def _member(cfg: DictConfig, world: World, folder: Path) -> Member:
     """Build one run's model and load its weights."""
     manifest = read_manifest(folder)
-    loaded = OmegaConf.load(folder / "config.yaml")
-    if not isinstance(loaded, DictConfig):
-        raise RunFolderError(f"{folder / 'config.yaml'} is no config", "take another run")
+    loaded = read_saved(folder).cfg
     _check_same(cfg, loaded, world, manifest, folder)
     dataset, train = world.dataset, world.dataset.interactions.take(world.split.train)
-    backbone: Backbone = make({**plain(loaded.backbone), "weights": None})
+    backbone: Backbone = make(loaded.backbone)
     backbone.reporter, backbone.seed = world.backbone.reporter, loaded.seed
     backbone.prepare(dataset, train)
     strategy = build_strategy(loaded)

@@ -12,6 +12,7 @@ from fewrec_cli.experiment.load import open_run
 from fewrec_cli.experiment.manifest import read_manifest, weights_of
 from fewrec_cli.experiment.pipeline import draw_all, finish, tell
 from fewrec_cli.experiment.result import RunResult
+from fewrec_cli.experiment.saved import read_saved
 from fewrec_cli.experiment.trainer import silence_lightning
 
 
@@ -52,7 +53,7 @@ def _with_floors(cfg: DictConfig, base: Path) -> DictConfig:
 
     Floors that learn from pooled supports, where the run's did not, choose anew.
     """
-    trained = OmegaConf.load(base / "config.yaml").scenario
+    trained = read_saved(base).cfg.scenario
     if "pool" in trained and trained.pool != cfg.scenario.pool:
         return cfg
     kept = read_manifest(base)["floors"]

@@ -5,7 +5,6 @@ from itertools import combinations
 
 IGNORED = (
     "cache",
-    "cache",
     "data.root",
     "data.timeout",
     "data.url",

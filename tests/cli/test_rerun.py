@@ -64,6 +64,18 @@ def test_a_run_without_support_cannot_be_scored_with_one(
     assert fewrec("evaluate", f"run={base}", "scenario.shots=0").code == 0
 
 
+def test_a_key_that_came_after_the_run_may_be_given(
+    base: Path, fewrec: "Call", jobs: "Jobs"
+) -> None:
+    cfg = OmegaConf.load(base / "config.yaml")
+    del cfg.evaluation.further, cfg.evaluation.deciles
+    OmegaConf.save(cfg, base / "config.yaml")
+    done = fewrec("evaluate", f"run={base}", "evaluation.further=[map_multi]")
+    assert done.code == 0, done.err
+    told = jobs.configs[-1]["evaluation"]
+    assert (told["further"], told["deciles"]) == (["map_multi"], [])
+
+
 @pytest.mark.parametrize("word", ["scenario.shots=5", "scenario.query=2"])
 def test_windows_keep_their_length_as_other_windows_may_be_trained_on(
     word: str, base: Path, fewrec: "Call", jobs: "Jobs"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
     from tests.experiment.conftest import Call, Outcome
@@ -74,6 +75,20 @@ def test_other_cut_offs_and_draws_work(finished: Path, fewrec: "Call", folder: P
     assert "ndcg@2" in found["maml", 2]
     assert "ndcg@5" not in found["maml", 2]
     assert found["maml", 2]["mae"]["sd"] is None
+
+
+@pytest.mark.slow
+def test_a_run_from_before_some_keys_has_its_figures_again(
+    finished: Path, fewrec: "Call", folder: Path
+) -> None:
+    base = Path(shutil.copytree(finished, folder / "base"))
+    cfg = OmegaConf.load(base / "config.yaml")
+    del cfg.evaluation.deciles, cfg.evaluation.pool_bias, cfg.backbone.content
+    OmegaConf.save(cfg, base / "config.yaml")
+    done = fewrec("evaluate", "run=base")
+    assert done.code == 0, done.err
+    assert "keys that came after that run, as it was made: backbone.content='table'" in done.err
+    assert rows(done.run) == rows(finished)
 
 
 def test_a_run_whose_data_changed_is_refused(finished: Path, fewrec: "Call", folder: Path) -> None:

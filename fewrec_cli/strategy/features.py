@@ -165,17 +165,18 @@ class Features(Strategy):
         Raises:
             ScenarioError: There is no labelled row.
         """
-        parts = [part for batch in examples for part in self._rows(backbone, batch)]
-        if not parts:
+        batches = [batch.to(backbone.rating_mean.device) for batch in examples]
+        if not batches:
             raise ScenarioError(
                 "strategy=features is fitted to labelled rows, and none is seen",
                 "raise scenario.domain_shots, or take a strategy that can do without",
             )
+        self.usual.fill_(self._like_share([batch.query for batch in batches]))
+        parts = [part for batch in batches for part in self._rows(backbone, batch)]
         numbers, rating, weight = (
             torch.cat(column).double() for column in zip(*parts, strict=True)
         )
         liked = rating >= self.least
-        self.usual.fill_(float((weight * liked).sum() / weight.sum()))
         found, steps = logistic.fit(numbers, liked, weight, self.penalty)
         self.found.copy_(found)
         place = (rating[:, None] - self.get_buffer("level")).abs().argmin(1)
@@ -187,9 +188,14 @@ class Features(Strategy):
         self.get_buffer("ready").fill_(value=True)
         return steps
 
+    def _like_share(self, queries: Sequence[Rows]) -> float:
+        """Return the share of likes; empty supports are read as if it were theirs."""
+        asked = [self.likes(query) for query in queries]
+        liked = sum(float((one.weight * one.liked).sum()) for one in asked)
+        return liked / sum(float(one.weight.sum()) for one in asked)
+
     def _rows(self, backbone: Backbone, batch: TaskBatch) -> Iterable[tuple[Tensor, ...]]:
         """Yield numbers, rating and weight of query rows, then of support rows by themselves."""
-        batch = batch.to(backbone.rating_mean.device)
         yield self._asked(backbone, batch, batch.support, batch.query)
         if self.own_weight:
             for row in range(min(batch.support.item.shape[1], OWN_ROWS)):
@@ -210,7 +216,8 @@ class Features(Strategy):
 def _apart(support: Rows, row: int, weight: float) -> tuple[Rows, Rows]:
     """Return supports less one row, and that row as a query of some weight."""
     width = support.item.shape[1]
-    others = torch.tensor([column for column in range(width) if column != row])
+    others = torch.arange(width)
+    others = others[others != row]
 
     def columns(rows: Rows, which: Tensor) -> Rows:
         return Rows(rows.item[:, which], rows.rating[:, which], rows.weight[:, which])

@@ -147,17 +147,17 @@ def loop_rows(strategy: Features, batch: TaskBatch, own: float) -> tuple[list[An
     return numbers, likes, weights
 
 
-@pytest.mark.parametrize("own", [0.0, 0.3])
-def test_the_fit_is_scikit_learn_s_on_rows_made_by_loops(own: float) -> None:
+@pytest.mark.parametrize(("own", "shots"), [(0.0, 4), (0.3, 4), (0.3, 1)])
+def test_the_fit_is_scikit_learn_s_on_rows_made_by_loops(own: float, shots: int) -> None:
     dataset = planted_dataset()
     strategy, backbone = ready(dataset, own_weight=own, penalty=2.0)
-    batch = planted_tasks((0, 8), shots=4)
+    batch = planted_tasks((0, 8), shots=shots)
     strategy.fit(backbone, [replace_part(batch, slice(0, 3)), replace_part(batch, slice(3, 8))])
     numbers, likes, weights = loop_rows(strategy, batch, own)
     other = LogisticRegression(C=0.5, tol=1e-12, max_iter=10_000)
     other.fit(np.array(numbers), np.array(likes), sample_weight=np.array(weights))
     np.testing.assert_allclose(strategy.found[:-1].numpy(), other.coef_[0], rtol=5e-3, atol=5e-4)
-    held = planted_tasks(HELD_OUT, shots=4)
+    held = planted_tasks(HELD_OUT, shots=shots)
     adapted = strategy.adapt(backbone, held.user, held.support, seed=0, training=False)
     found = adapted.predict(backbone, held.user, held.query.item)
     rows = strategy.reader(strategy.likes(held.support), held.query.item, strategy.usual)

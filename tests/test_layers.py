@@ -174,6 +174,7 @@ def test_the_door_imports_nothing_heavy(tmp_path: Path) -> None:
         ("train strategy=maml --cfg job", 0),
         ("train strategy.iner_lr=1", 2),
         ("list", 0),
+        ("cache list", 0),
     ],
 )
 def test_help_lists_and_mistakes_import_nothing_heavy(line: str, code: int, tmp_path: Path) -> None:

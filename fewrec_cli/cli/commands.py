@@ -162,6 +162,23 @@ COMMANDS = (
         "fewrec_cli.cli.desk:data",
     ),
     Command(
+        "cache",
+        "desk",
+        "what is kept of trainings and encodings, to be used again",
+        (
+            ("fewrec cache list", "every entry: what it was made of, its size and age"),
+            ("fewrec cache clear --stale", "removes what no run of this version can use"),
+            ("fewrec cache clear pretrained", "removes all entries of a kind, and says their size"),
+            ("fewrec train cache=false", "a run that trains anew and keeps nothing"),
+        ),
+        "fewrec_cli.cli.cache:cache",
+        words=(
+            ("list", "the entries of the cache; of some kinds: list KIND KIND"),
+            ("clear", "remove them; of some kinds: clear KIND KIND"),
+            ("--stale", "only entries of another version of the code, and damaged ones"),
+        ),
+    ),
+    Command(
         "list",
         "desk",
         "what can be chosen, with one line each",

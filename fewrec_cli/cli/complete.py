@@ -143,6 +143,8 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
         _say([f"{g}={one}" for g in library.groups() for one in library.options(g)], last, query)
     elif command == "ask":
         _say([word for word, _ in BY_NAME["ask"].words if word not in before], last, query)
+    elif command == "cache":
+        _say(_cache_words(before), last, query)
     elif command == "report":
         _say(_report_words(before[-1:], last), last, query)
     elif command == "table":
@@ -152,6 +154,17 @@ def _desk(command: str, before: list[str], last: str, query: str) -> None:
     elif command == "data":
         line = replace(take_apart("train", before[1:]), command="train")
         _hydra_query(line, last, query)
+
+
+def _cache_words(before: Sequence[str]) -> Sequence[str]:
+    """What can be done, then the kinds of entries that there are."""
+    from fewrec_cli.cli.cache import ACTIONS, STALE
+    from fewrec_cli.core.cache import entries
+
+    if not before:
+        return ACTIONS
+    kinds = dict.fromkeys(entry.kind for entry in entries())
+    return [word for word in (*kinds, STALE) if word not in before]
 
 
 def _report_words(before: Sequence[str], last: str) -> Sequence[str]:

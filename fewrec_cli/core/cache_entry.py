@@ -25,6 +25,7 @@ class Entry:
         folder: Where its files lie.
         facts: What it was made of; empty where ``entry.json`` cannot be read.
         bytes: Size of its files on disk.
+        code: Version of the code that made it; empty likewise.
         made: When it was made (seconds since 1970).
         whole: Whether its files are there and have the sizes they were written with.
     """
@@ -34,6 +35,7 @@ class Entry:
     folder: Path
     facts: Mapping[str, Any]
     bytes: int
+    code: str
     made: float
     whole: bool
 
@@ -77,19 +79,21 @@ def problem(folder: Path, made_of: Mapping[str, Any]) -> str:
 
 def read(folder: Path) -> Entry | None:
     """Read an entry without reading its files; None where it has just been removed."""
-    facts: dict[str, Any] = {}
+    facts, code = dict[str, Any](), ""
     try:
         made, sizes = folder.stat().st_mtime, _sizes(folder)
     except OSError:
         return None
     try:
         content = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-        facts, made = dict(content["facts"]), float(content["made"])
+        facts, code = dict(content["facts"]), str(content["code"])
+        made = float(content["made"])
         written = {name: int(size) for name, (size, _) in content["files"].items()}
         whole = written == {name: size for name, size in sizes.items() if name != ENTRY}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         whole = False
-    return Entry(folder.parent.name, folder.name, folder, facts, sum(sizes.values()), made, whole)
+    used = sum(sizes.values())
+    return Entry(folder.parent.name, folder.name, folder, facts, used, code, made, whole)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

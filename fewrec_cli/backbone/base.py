@@ -201,6 +201,13 @@ class Backbone(nn.Module, ABC):
         scores: Tensor = self.head(features)
         return scores
 
+    def item_vectors(self) -> Tensor | None:
+        """Return what texts say of each item, ``(items, width)``, 0 without a text; None: nothing.
+
+        Asked once ``prepare`` is done.
+        """
+        return None
+
     def penalty(self, item: Tensor, weight: Tensor) -> Tensor:
         """Return the regulariser of a step, a scalar on the scale of the mean loss of a row.
 

@@ -131,6 +131,10 @@ class TextFactors(MF):
             self.known.zero_()
             self.item.requires_grad_(False).zero_()
 
+    def item_vectors(self) -> Tensor:
+        """Return the language model's vectors as they are, ``(items, hidden)``."""
+        return self._vectors
+
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts the parameter: not the table of absent ids."""
         return super().adaptable(name) and (self.ids or name != "item")
@@ -151,6 +155,8 @@ class TextFactors(MF):
             reporter=self.reporter,
             what="items",
         )
+        told = torch.tensor([bool(text) for text in texts.texts])
+        self._vectors = found * told[:, None]
         return text_field(found, texts.texts, known, read.components, self.reporter)
 
 

@@ -21,6 +21,7 @@ from fewrec_cli.strategy.neighbours_alike import (
     described_alike,
     rated_alike,
     refuse_many,
+    told_alike,
 )
 from fewrec_cli.strategy.neighbours_mix import Asked, Belief, Said, chosen
 from fewrec_cli.strategy.neighbours_table import Seen, Table
@@ -37,10 +38,11 @@ class Neighbours(Strategy):
 
     Each part is Σ s · deviation / (Σ |s| + damping): over the rows of the support whose items were
     rated most like the candidate (``by=items``), the most similar training users who rated it
-    (``by=users``), or all rows of the support, by attributes (content). Deviations are ratings less
-    item level and user offset. Where one part has no neighbour the other speaks alone; where both
-    have none the score is level + offset. Implicit data: Σ s, less what as many neighbours with the
-    item's popularity would have said. Nothing is trained; the backbone gives standard units alone.
+    (``by=users``), or all rows of the support, by their attributes or texts (content). Deviations
+    are ratings less item level and user offset. Where one part has no neighbour the other speaks
+    alone; where both have none the score is level + offset. Implicit data: Σ s, less what as many
+    neighbours with the item's popularity would have said. Nothing is trained; the backbone gives
+    standard units, and the vectors of texts.
 
     Args:
         adapter: Read by nothing.
@@ -54,6 +56,8 @@ class Neighbours(Strategy):
         damping: Weight of neighbours that would say nothing, >= 0; None: each part's is chosen on
             the validation tasks.
         alpha: Share of the collaborative part, 0 (content alone) to 1; None: chosen likewise.
+        content: What makes items alike without ratings: their ``attributes``, or the vectors that
+            the backbone's language model has of their ``text``.
         item_shrinkage: Ratings at the mean added to each item's level, >= 0.
         user_shrinkage: Residuals of 0 added to each user's offset, >= 0.
 
@@ -80,6 +84,7 @@ class Neighbours(Strategy):
         shrinkage: float,
         damping: float | None,
         alpha: float | None,
+        content: Literal["attributes", "text"],
         item_shrinkage: float,
         user_shrinkage: float,
     ) -> None:
@@ -96,6 +101,7 @@ class Neighbours(Strategy):
         self.shrinkage = shrinkage
         self.damping = damping
         self.alpha = alpha
+        self.content = content
         self.item_shrinkage = item_shrinkage
         self.user_shrinkage = user_shrinkage
         self._faults()
@@ -129,7 +135,7 @@ class Neighbours(Strategy):
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
         self.table = Table(dataset, train, mean, sd, self.item_shrinkage, self.user_shrinkage)
         self.rated = None if self.alpha == 0 else self._rated(dataset)
-        self.described = None if self.alpha == 1 else self._described(dataset)
+        self.described = None if self.alpha == 1 else self._described(backbone, dataset)
         damping = WITHOUT_VALIDATION if self.damping is None else self.damping
         alpha = EVEN if self.alpha is None else self.alpha
         self.register_buffer("chosen", torch.tensor([damping, damping, alpha]))
@@ -199,10 +205,9 @@ class Neighbours(Strategy):
         likeness = rated_alike(self.table, self.similarity, self.shrinkage)
         return ItemVoices(likeness, self.neighbours, implicit=dataset.implicit)
 
-    def _described(self, dataset: Dataset) -> Voices | None:
-        if dataset.n_items and any(one.kind != "numeric" for one in dataset.item_fields):
-            refuse_many(dataset.n_items)
-        likeness = described_alike(dataset.item_fields)
+    def _described(self, backbone: Backbone, dataset: Dataset) -> Voices | None:
+        refuse_many(dataset.n_items)
+        likeness = self._content(backbone, dataset)
         if likeness is not None:
             return ItemVoices(likeness, None, implicit=dataset.implicit)  # many are equally alike
         if self.alpha is None:
@@ -212,6 +217,18 @@ class Neighbours(Strategy):
             "no attribute but numbers",
             "take strategy.alpha=1, or give data with attributes of the items",
         )
+
+    def _content(self, backbone: Backbone, dataset: Dataset) -> Tensor | None:
+        if self.content == "attributes":
+            return described_alike(dataset.item_fields)
+        vectors = backbone.item_vectors()
+        if vectors is None:
+            raise ConfigError(
+                "strategy.content=text compares what a language model says of the items' texts, "
+                "and the backbone has none",
+                "take backbone=hybrid or bert, or strategy.content=attributes",
+            )
+        return told_alike(vectors)
 
     def _free(self) -> list[str]:
         """Return which constants the validation tasks choose."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Field
@@ -72,6 +73,19 @@ def described_alike(fields: Sequence[Field]) -> Tensor | None:
     """
     vectors = item_vectors(fields)
     return None if vectors is None else torch.from_numpy((vectors @ vectors.T).toarray()).float()
+
+
+def told_alike(vectors: Tensor) -> Tensor:
+    """Return the cosine of every two items' texts, ``(items, items)``, 0 without a text.
+
+    Args:
+        vectors: ``(items, width)``, rows of 0 without a text. Their mean is taken off first, as all
+            texts of a language model have much in common.
+    """
+    told = vectors.abs().amax(1, keepdim=True) > 0
+    centred = (vectors - vectors.sum(0) / told.sum().clamp(min=1)) * told
+    unit = normalize(centred, dim=1)
+    return unit @ unit.T
 
 
 def correlation(

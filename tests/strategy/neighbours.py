@@ -1,18 +1,48 @@
 """Neighbours as loops over dictionaries, from the definitions alone, and tiny data for them."""
 
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import pearsonr
 
+from fewrec_cli.backbone.base import Backbone
+from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Field, Interactions, Scale
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.world import plain
 from fewrec_cli.scenario.batch import Rows, TaskBatch
+from fewrec_cli.strategy.adapter.none import Unadapted
+from fewrec_cli.strategy.neighbours import Neighbours
+from fewrec_cli.strategy.words import ASIDE
+from tests.composed import built, composed
 from tests.planted import categorical
 
 USERS, ITEMS, TASKS, ROWS, QUERY = 30, 14, 6, 5, 4
+
+
+@cache
+def defaults() -> dict[str, Any]:
+    """Return the words of the yaml that the constructor takes, but for the adapter."""
+    found: dict[str, Any] = plain(composed("strategy=neighbours").strategy)
+    return {k: v for k, v in found.items() if k not in (*ASIDE, "adapter", "_target_")}
+
+
+@cache
+def unprepared() -> Backbone:
+    backbone: Backbone = built("backbone", "backbone=mf", "backbone.factors=2")
+    return backbone
+
+
+def made(dataset: Dataset, **given: Any) -> tuple[Neighbours, Backbone]:
+    strategy = Neighbours(adapter=Unadapted(), **(defaults() | given))
+    backbone = deepcopy(unprepared())
+    backbone.prepare(dataset, dataset.interactions)
+    strategy.prepare(backbone, dataset, dataset.interactions)
+    return strategy.eval(), backbone.eval()
 
 
 def small(*, implicit: bool = False) -> Dataset:
@@ -165,3 +195,14 @@ class Loops:
                 gain = share * (first or 0.0) + (1 - share) * (second or 0.0)
                 found[task, place] = self.level[one] + offset + gain
         return found
+
+
+class Told(Reporter):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)

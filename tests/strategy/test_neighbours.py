@@ -1,31 +1,26 @@
 """Neighbours: the contract, a case by hand, and every form against loops over plain dicts."""
 
-from copy import deepcopy
 from dataclasses import replace
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import Interactions, Scale
 from fewrec_cli.data.base import Dataset
-from fewrec_cli.experiment.world import plain
+from fewrec_cli.experiment.pipeline import train
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy import neighbours_alike, neighbours_voices
-from fewrec_cli.strategy.adapter.none import Unadapted
-from fewrec_cli.strategy.base import Strategy
-from fewrec_cli.strategy.neighbours import Neighbours, Surrounded
+from fewrec_cli.strategy.neighbours import Surrounded
 from fewrec_cli.strategy.neighbours_alike import described_alike, rated_alike
 from fewrec_cli.strategy.neighbours_mix import ALPHAS, DAMPINGS, Asked
-from fewrec_cli.strategy.words import ASIDE
-from tests.composed import built, composed
+from tests.composed import composed
 from tests.contracts import HELD_OUT, StrategyContract, planted_tasks
 from tests.planted import planted_dataset
-from tests.strategy.neighbours import ITEMS, QUERY, TASKS, Loops, small, tasks
+from tests.strategy.neighbours import ITEMS, QUERY, TASKS, Loops, Told, made, small, tasks
 
 
 class TestNeighbours(StrategyContract):
@@ -44,27 +39,6 @@ class TestNeighbours(StrategyContract):
         batch = planted_tasks(HELD_OUT)
         score, liked = self.scores(strategy, backbone, batch), batch.query.rating > 0.5
         assert score[liked].mean() > score[~liked].mean() + 0.3
-
-
-@cache
-def defaults() -> dict[str, Any]:
-    """Return the words of the yaml that the constructor takes, but for the adapter."""
-    found: dict[str, Any] = plain(composed("strategy=neighbours").strategy)
-    return {k: v for k, v in found.items() if k not in (*ASIDE, "adapter", "_target_")}
-
-
-@cache
-def unprepared() -> Backbone:
-    backbone: Backbone = built("backbone", "backbone=mf", "backbone.factors=2")
-    return backbone
-
-
-def made(dataset: Dataset, **given: Any) -> tuple[Neighbours, Backbone]:
-    strategy = Neighbours(adapter=Unadapted(), **(defaults() | given))
-    backbone = deepcopy(unprepared())
-    backbone.prepare(dataset, dataset.interactions)
-    strategy.prepare(backbone, dataset, dataset.interactions)
-    return strategy.eval(), backbone.eval()
 
 
 @pytest.mark.parametrize(
@@ -276,8 +250,51 @@ def test_content_is_the_cosine_of_attributes() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_texts_are_compared_by_their_centred_vectors() -> None:
+    vectors = torch.from_numpy(np.random.default_rng(0).normal(1.0, 1.0, (ITEMS, 5))).float()
+    vectors[[4, 13]] = 0
+    strategy, backbone = made(small(), alpha=0.0)
+    strategy.content = "text"
+    with pytest.raises(ConfigError, match="content=text") as caught:
+        strategy.build(backbone, small(), small().interactions)
+    assert len(str(caught.value).split("\n")) == 2
+    backbone.item_vectors = lambda: vectors  # type: ignore[method-assign]
+    strategy.build(backbone, small(), small().interactions)
+    told = [row for row in range(ITEMS) if row not in (4, 13)]
+    numbers = vectors.double().numpy()
+    numbers[told] -= numbers[told].mean(0)
+    for one in range(ITEMS):
+        for other in range(ITEMS):
+            lengths = np.linalg.norm(numbers[one]) * np.linalg.norm(numbers[other])
+            expected = numbers[one] @ numbers[other] / lengths if lengths else 0.0
+            likeness = strategy.described.likeness  # type: ignore[union-attr]
+            assert float(likeness[one, other]) == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_strategy_without_steps_has_no_loss() -> None:
     strategy, backbone = made(small())
     with pytest.raises(TypeError, match="no phase"):
         strategy.loss(backbone, tasks())
-    assert isinstance(strategy, Strategy)
+
+
+@pytest.mark.slow
+def test_on_real_data_near_films_beat_the_floor(real_data: Path, tmp_path: Path) -> None:
+    """New users of MovieLens 100K, all their ratings but ten in the support."""
+    cfg = composed(
+        "strategy=neighbours",
+        "data=movielens",
+        f"data.root='{real_data}'",
+        "scenario.shots=all",
+        "scenario.curve=[all]",
+        "scenario.draws=2",
+        "backbone.factors=2",
+        "trainer=cpu",
+        "logger=none",
+    )
+    told = Told()
+    found = train(cfg, tmp_path, told)
+    assert found is not None
+    mae = {row.row: row.metrics["mae"].mean for row in found.rows}
+    assert mae["neighbours"] < mae["item mean + user offset"] - 0.02
+    assert any("neighbours: damping 0" in line for line in told.lines)
+    assert any("of 1,890 query rows" in line for line in told.lines)

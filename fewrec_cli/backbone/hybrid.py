@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from fewrec_cli.backbone.text_factors import Reading, TextFactors
+from fewrec_cli.text.domain import Pretraining, Task
 from fewrec_cli.text.encode import Pooling
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.weights import Family
@@ -18,6 +19,8 @@ def hybrid(
     pooling: Pooling,
     components: int,
     scratch: dict[str, Any],
+    pretrain: Task,
+    pretraining: dict[str, Any],
     factors: int,
     init_scale: float,
     item_shrinkage: float,
@@ -37,7 +40,15 @@ def hybrid(
     id's vector is added to those, shrunk towards 0 by the same n : ``l2``.
     """
     reading = Reading(
-        weights, family, download, template, max_tokens, pooling, components, Scratch(**scratch)
+        weights,
+        family,
+        download,
+        template,
+        max_tokens,
+        pooling,
+        components,
+        Scratch(**scratch),
+        Pretraining(pretrain, **pretraining, max_tokens=max_tokens, pooling=pooling),
     )
     return TextFactors(
         reading=reading,

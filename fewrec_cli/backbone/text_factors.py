@@ -15,6 +15,7 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import BoolArray, Field, Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
+from fewrec_cli.text.domain import Pretraining, adapted_language
 from fewrec_cli.text.encode import Pooling, vectors
 from fewrec_cli.text.language import load
 from fewrec_cli.text.scratch import Scratch
@@ -40,6 +41,7 @@ class Reading:
         pooling: What becomes of a text's hidden states.
         components: Numbers of an item that are kept at most, >= 1.
         scratch: Form of a ``scratch`` model.
+        pretraining: What the model learns of the items' texts first.
     """
 
     weights: str
@@ -50,6 +52,7 @@ class Reading:
     pooling: Pooling
     components: int
     scratch: Scratch
+    pretraining: Pretraining
 
     def __post_init__(self) -> None:
         if self.components < 1:
@@ -123,7 +126,7 @@ class TextFactors(MF):
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
         """Read the texts, then build the tables as ``MF`` does."""
         counts = TrainTotals.of(dataset, train).item_count
-        text = self._field(dataset, counts > 0)
+        text = self._field(dataset, train, counts > 0)
         super().prepare(replace(dataset, item_fields=(*dataset.item_fields, text)), train)
         # Nothing else of a process tells the stage cache what was read.
         self.register_buffer("text", torch.from_numpy(text.weight), persistent=False)
@@ -139,13 +142,21 @@ class TextFactors(MF):
         """Whether ``strategy.adapted=all`` adapts the parameter: not the table of absent ids."""
         return super().adaptable(name) and (self.ids or name != "item")
 
-    def _field(self, dataset: Dataset, known: BoolArray) -> Field:
+    def _field(self, dataset: Dataset, train: Interactions, known: BoolArray) -> Field:
         read = self.reading
         texts = item_texts(dataset, read.template)
         for note in texts.notes:
             self.reporter.say(f"{note.subject} ({note.count:,}): {note.text}")
         source = locate(read.weights, read.family, download=read.download)
-        language = load(source, texts.texts, read.scratch)
+        language = adapted_language(
+            load(source, texts.texts, read.scratch),
+            texts.texts,
+            dataset,
+            train,
+            read.pretraining,
+            seed=self.seed,
+            reporter=self.reporter,
+        )
         found = vectors(
             language,
             texts.texts,

@@ -50,6 +50,8 @@ class Pretraining:
         batch: Texts (pairs) of a step, >= 1; of ``contrastive`` >= 2.
         pairs: Of ``contrastive``: ``liked``: two items that one training user liked; ``A-B``: the
             facts A and B of one item, e.g. ``title-plot``.
+        max_tokens: Where longer texts are cut.
+        pooling: Of ``contrastive``: how a text becomes a vector.
     """
 
     task: Task
@@ -57,6 +59,8 @@ class Pretraining:
     lr: float
     batch: int
     pairs: str
+    max_tokens: int
+    pooling: Pooling
 
     def __post_init__(self) -> None:
         if self.task not in get_args(Task):
@@ -83,8 +87,6 @@ def adapted_language(
     train: Interactions,
     settings: Pretraining,
     *,
-    max_tokens: int,
-    pooling: Pooling,
     seed: int,
     reporter: Reporter,
     device: torch.device | None = None,
@@ -135,9 +137,8 @@ def adapted_language(
     facts: dict[str, Any] = {
         "shown": f"{language.source.word}, {settings.task}",
         "language": language.hash,
-        **asdict(settings),
+        **_determining(settings),
         "texts": texts_hash(texts),
-        "max_tokens": max_tokens,
         "seed": seed,
         "precision": str(precision(device)).removeprefix("torch."),
         "device": device.type,
@@ -145,12 +146,10 @@ def adapted_language(
         "torch": version("torch"),
     }
     if settings.task == "contrastive":
-        facts |= {"pooling": pooling, "pairs from": _origin(dataset, train, settings.pairs)}
+        facts["pairs from"] = _origin(dataset, train, settings.pairs)
     folder = cache.find(KIND, facts)
     if folder is None:
-        model, objective = _start(
-            language, texts, dataset, train, settings, max_tokens, pooling, seed
-        )
+        model, objective = _start(language, texts, dataset, train, settings, seed)
         fitted = fit(model, objective, settings.epochs, settings.lr, seed, device, reporter)
         _tell(settings.task, fitted, reporter)
         with cache.adding(KIND, facts) as part, quiet():
@@ -169,8 +168,6 @@ def _start(
     dataset: Dataset,
     train: Interactions,
     settings: Pretraining,
-    max_tokens: int,
-    pooling: Pooling,
     seed: int,
 ) -> tuple[Any, Objective]:
     """Return a copy of the model that may be trained, and what it is trained for."""
@@ -181,7 +178,7 @@ def _start(
             pairs = liked_pairs(dataset, train, texts, seed)
         else:
             pairs = fact_pairs(dataset, settings.pairs, seed)
-        objective = Contrast(language, pairs, settings.batch, max_tokens, pooling)
+        objective = Contrast(language, pairs, settings.batch, settings.max_tokens, settings.pooling)
     else:
         read = [text for text in texts if text.strip()]
         if len(read) < LEAST_TEXTS:
@@ -193,7 +190,7 @@ def _start(
         if settings.task == "mlm" and not language.has_head:
             model = with_mask_head(model, seed)
         aim = Masked if settings.task == "mlm" else Causal
-        objective = aim(language, read, settings.batch, max_tokens, seed)
+        objective = aim(language, read, settings.batch, settings.max_tokens, seed)
     model.set_attn_implementation("sdpa")
     return model, objective
 
@@ -221,6 +218,14 @@ def _tell(task: Task, fitted: Fitted, reporter: Reporter) -> None:
         f"{task}: loss on {fitted.held_out:,} held-out {fitted.what} {fitted.before:.3f} before, "
         f"{said}"
     )
+
+
+def _determining(settings: Pretraining) -> dict[str, Any]:
+    """Return the settings that its task reads."""
+    found = asdict(settings)
+    if settings.task != "contrastive":
+        del found["pairs"], found["pooling"]
+    return found
 
 
 def _origin(dataset: Dataset, train: Interactions, pairs: str) -> str:

@@ -39,7 +39,14 @@ from fewrec_cli.text.weights import Family, Source
 GROUPS, EACH, USERS = 4, 8, 40
 FORM = Scratch(layers=1, width=16, heads=2, vocabulary=400)
 WORDS = [f"{a}{b}" for a in ("bo", "ka", "mi", "tu", "re") for b in ("lan", "sor", "vex", "dim")]
-TINY = {"epochs": 4, "lr": 3e-3, "batch": 8, "pairs": "liked"}
+TINY: dict[str, Any] = {
+    "epochs": 4,
+    "lr": 3e-3,
+    "batch": 8,
+    "pairs": "liked",
+    "max_tokens": 24,
+    "pooling": "mean",
+}
 CPU = torch.device("cpu")
 
 
@@ -99,8 +106,6 @@ def pretrained(
         dataset(),
         dataset().interactions,
         settings,
-        max_tokens=24,
-        pooling="mean",
         seed=3,
         reporter=reporter or Reporter(quiet=True),
         device=CPU,
@@ -386,9 +391,7 @@ def test_too_few_texts_or_pairs_are_told() -> None:
                 none,
                 dataset(),
                 dataset().interactions,
-                Pretraining(task, **TINY),  # type: ignore[arg-type]
-                max_tokens=24,
-                pooling="mean",
+                Pretraining(task, **TINY),
                 seed=0,
                 reporter=Reporter(quiet=True),
                 device=CPU,

@@ -230,3 +230,12 @@ def test_a_run_folder_brings_the_language_model_that_it_had(runs: Path) -> None:
 def test_other_runs_are_refused(runs: Path, name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         start_of(os.fspath(runs / name))
+
+
+def test_vectors_of_texts_are_the_language_model_s_and_0_without_a_text() -> None:
+    dataset = told(small_dataset())
+    vectors = ready(dataset).item_vectors()
+    assert vectors.shape == (dataset.n_items, TINY["scratch"]["width"])  # type: ignore[index]
+    assert not vectors[4].any()
+    torch.testing.assert_close(vectors[0], vectors[3])  # the same words
+    assert (vectors[0] - vectors[1]).abs().max() > 1e-3

@@ -29,6 +29,13 @@ PRESETS = {"trainer", "logger", "sweep", "experiment"}  # no class of ours stand
 MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "strategy/augment"}
 GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
 SETTINGS_OF = {("strategy", "anil"): "maml", ("strategy", "meta_sgd"): "maml"}  # of that class
+LANGUAGE = {"bert", "gpt2", "hybrid"}
+SHRUNK_LANGUAGE = (
+    "backbone.weights=scratch",
+    "backbone.scratch.layers=1",
+    "backbone.scratch.width=16",
+    "backbone.scratch.vocabulary=400",
+)
 REFUSED = (  # in two lines
     {"strategy=reptile", "strategy/adapter=none"},
     {"strategy=meta_ridge", "strategy/adapter=none"},
@@ -205,8 +212,10 @@ def tiny_runs() -> Iterator[tuple[str, ...]]:
             continue
         scenario = turns["scenario"][number % len(turns["scenario"])]
         augment = turns["strategy/augment"][number // 2 % len(turns["strategy/augment"])]
+        backbone = backbones[number % len(backbones)]
         yield (
-            f"backbone={backbones[number % len(backbones)]}",
+            f"backbone={backbone}",
+            *(SHRUNK_LANGUAGE if backbone in LANGUAGE else ()),
             f"strategy={strategy}",
             f"strategy/adapter={adapters[adapter]}",
             f"scenario={scenario}",

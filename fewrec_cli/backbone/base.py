@@ -1,7 +1,7 @@
 """What a backbone is: features that all tasks share, and a small head that each task adapts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -237,6 +237,28 @@ class Backbone(nn.Module, ABC):
                 "choose strategy.adapted=head, last, bias or all",
             )
         return names
+
+    def adapted_by(self, names: Sequence[str]) -> None:
+        """Get ready for tasks that adapt the parameters ``names`` by gradients; mostly nothing."""
+
+    def fed_with(self, feed: str) -> None:
+        """Learn what a training phase is fed with, ``rows`` or ``tasks``.
+
+        Raises:
+            ConfigError: This backbone cannot be trained so.
+        """
+
+    def stepped(self, step: int, total: int | None) -> None:
+        """Learn that a training step was taken; its gradients are still there.
+
+        Args:
+            step: Its number within the phase, from 1.
+            total: Steps of the phase, or None if no end is known.
+        """
+
+    def numbers_of_a_row(self, names: Sequence[str]) -> int:
+        """Return how many numbers a row holds, from above, while tasks adapt ``names``."""
+        return sum(self.head.spec.widths)
 
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts the parameter; False for tables of user ids."""

@@ -74,7 +74,9 @@ def _linear(
     head = backbone.head
     if head.spec.form == "factor":
         offset, design = head.linear_view(halves.item.index_select(0, index))
-        return offset + (design * halves.user.index_select(0, owner)).sum(-1), design
+        if halves.user.shape[1]:
+            offset = offset + (design * halves.user.index_select(0, owner)).sum(-1)
+        return offset, design
     first, bias = head.get_parameter("layers.0.weight"), head.get_parameter("layers.0.bias")
     width = halves.user.shape[1]
     mine = functional.linear(halves.user, first[:, :width], bias)

@@ -10,6 +10,7 @@ from fewrec_cli.engine.weights import (
     Inputs,
     Parameters,
     TaskWeights,
+    at_once,
     caller,
     encode,
     head_caller,
@@ -47,7 +48,10 @@ def inner_loop(backbone: Backbone, user: Tensor, support: Rows, loop: InnerLoop)
         return weighted_mean(pairwise_loss(scores, call(own, against)), rated[1])
 
     gradient = vmap(
-        grad(loss), in_dims=(0, 0, 0, None if other is None else 0), randomness="different"
+        grad(loss),
+        in_dims=(0, 0, 0, None if other is None else 0),
+        randomness="different",
+        chunk_size=at_once(backbone, user, support.item, loop.names),
     )
     values = {
         name: value.expand(len(user), *value.shape)

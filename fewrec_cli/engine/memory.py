@@ -12,6 +12,8 @@ STEP_SHARE = 0.5
 programs have the rest."""
 SYSTEM, CONTAINER = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 """Where Linux tells how much memory is free, and what a container may use."""
+SMALL = 1 << 28
+"""Bytes that are always there; nobody asks the system for them."""
 UNKNOWN = 2 << 30
 """Free bytes that are assumed where the system does not tell."""
 
@@ -126,3 +128,17 @@ def _number(path: Path) -> int | None:
 def fitting(device: torch.device, bytes_each: int) -> int:
     """Return how many pieces of ``bytes_each`` one block of work may hold, at least 1."""
     return max(1, int(BLOCK_SHARE * free_bytes(device)) // max(bytes_each, 1))
+
+
+def tasks_at_once(device: torch.device, tasks: int, bytes_each: int) -> int | None:
+    """Return how many tasks are computed at once so that they fit, or None: all of them.
+
+    Args:
+        device: Of the computation.
+        tasks: How many there are.
+        bytes_each: What one of them holds, from above.
+    """
+    if tasks * bytes_each <= SMALL:
+        return None
+    step = fitting(device, bytes_each)
+    return None if step >= tasks else step

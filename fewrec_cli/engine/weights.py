@@ -1,14 +1,16 @@
 """Adapted weights as plain tensors, and scores of any backbone with each task's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.engine.base import Adapted, Prediction
+from fewrec_cli.engine.memory import tasks_at_once
 from fewrec_cli.scenario.batch import Rows
 
 Parameters = dict[str, Tensor]
@@ -82,9 +84,35 @@ def score(backbone: Backbone, weights: TaskWeights, user: Tensor, item: Tensor) 
         return shared
     if weights.in_head:
         return _head_scores(backbone, weights, backbone.encode(user, item))
-    call = caller(backbone)
-    scores: Tensor = vmap(call, randomness="different")(dict(weights.values), (user, item))
-    return scores
+    call, names = caller(backbone), tuple(weights.values)
+    found = []
+    for columns in torch.split(item, _candidates_at_once(backbone, item, names), 1):
+        some = at_once(backbone, user, columns, names)
+        score_all = vmap(call, randomness="different", chunk_size=some)
+        found.append(score_all(dict(weights.values), (user, columns)))
+    return torch.cat(found, 1) if len(found) > 1 else found[0]
+
+
+def at_once(backbone: Backbone, user: Tensor, item: Tensor, names: Sequence[str]) -> int | None:
+    """Return how many tasks are run through the backbone at once, or None: all of them.
+
+    Args:
+        backbone: Shared weights.
+        user: ``(tasks,)``.
+        item: ``(tasks, n)``.
+        names: What tasks adapt.
+    """
+    return tasks_at_once(user.device, len(user), item.shape[1] * _row_bytes(backbone, names))
+
+
+def _candidates_at_once(backbone: Backbone, item: Tensor, names: Sequence[str]) -> int:
+    """Return how many candidates of one task are scored at once, at least 1."""
+    some = tasks_at_once(item.device, item.shape[1], _row_bytes(backbone, names))
+    return max(item.shape[1], 1) if some is None else some
+
+
+def _row_bytes(backbone: Backbone, names: Sequence[str]) -> int:
+    return backbone.numbers_of_a_row(names) * backbone.rating_mean.element_size()
 
 
 def _head_scores(backbone: Backbone, weights: TaskWeights, features: Tensor) -> Tensor:

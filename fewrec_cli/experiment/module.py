@@ -41,6 +41,7 @@ class FewShotModule(pl.LightningModule):
         self.phase = phase
         self.whole = whole
         self._sum, self._count = torch.zeros(()), 0
+        self._total: int | None = None
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the phase's loss; its gradient is averaged over processes."""
@@ -65,6 +66,10 @@ class FewShotModule(pl.LightningModule):
     def on_train_end(self) -> None:
         """Renew it, as the last weights may be the ones that stay."""
         self.backbone.refresh()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Tell the backbone of the step, before its gradients are gone."""
+        self.backbone.stepped(self.global_step, self._total)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's mean loss; Lightning's own mean costs more than a small step."""
@@ -107,6 +112,7 @@ class FewShotModule(pl.LightningModule):
             )
         estimated = self.trainer.estimated_stepping_batches
         total = max(int(estimated), 1) if math.isfinite(estimated) else None
+        self._total = total
 
         def share(step: int) -> float:
             if total is None:  # no end is known: the step size stays

@@ -35,13 +35,13 @@ def make_room(world: World, phase: Strategy, trainer: pl.Trainer, reporter: Repo
 
 def meta_step(backbone: Backbone, phase: Strategy, processes: int, *, implicit: bool) -> MetaStep:
     """Return the sizes of one process's step."""
-    feed, adapter, spec = phase.feed, phase.adapter, backbone.head.spec
+    feed, adapter = phase.feed, phase.adapter
     rows = 2 if implicit else 1  # every row brings a negative
     return MetaStep(
         tasks=-(-feed.per_step // processes),
         support=feed.support[1] * rows * (1 + len(phase.augments)),
         query=feed.query * rows,
-        width=sum(spec.widths),
+        width=backbone.numbers_of_a_row(adapter.names),
         adapted=adapter.numbers(backbone),
         steps=adapter.inner_steps,
         second_order=adapter.order == "second",

@@ -112,6 +112,9 @@ class Strategy(nn.Module, ABC):
             dataset: Gives sizes, rating levels and side fields; its ratings must not be read here.
             train: The interactions that pretraining may see.
         """
+        if self.reads_backbone:
+            for phase in self.phases:
+                backbone.fed_with(phase.feed.kind)
         self.adapter.prepare(backbone)
         self.build(backbone, dataset, train)
 

@@ -22,11 +22,13 @@ class Adapter(nn.Module, ABC):
         engine_path: Path of the engine that its inner loop takes; None without one.
         inner_steps: Steps of one task; a closed form is one.
         order: Whether the outer gradient goes through them.
+        names: Parameters that tasks adapt, relative to the backbone; empty: the head's last layer.
     """
 
     engine_path: EnginePath | None = None
     inner_steps: int = 1
     order: Literal["first", "second"] = "second"
+    names: tuple[str, ...] = ()
 
     def __init__(self, strengths: list[float]) -> None:
         super().__init__()

@@ -66,6 +66,7 @@ class Gradient(Adapter):
             ConfigError: The path asked for cannot be taken.
         """
         self.names = backbone.adapted_names(self.which)
+        backbone.adapted_by(self.names)
         parameters = dict(backbone.named_parameters())
         for name in self.names:
             shape = parameters[name].shape if self.learn_lr == "element" else ()

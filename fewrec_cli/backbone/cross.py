@@ -1,0 +1,56 @@
+"""``score=cross``: the user's text and the item's in one sequence, one vector, one score."""
+
+from fewrec_cli.backbone.form import Form
+from fewrec_cli.backbone.pair_texts import PairTexts, PairTokens
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.text.encode import Pooling
+from fewrec_cli.text.language import Language
+from fewrec_cli.text.layout import Layout, Segment
+
+
+def cross(
+    language: Language, texts: PairTexts, *, max_tokens: int, pooling: Pooling, soft: int
+) -> Form:
+    """Lay out ``[CLS] user [SEP] item [SEP]`` (BERT) or ``user, line break, item, end`` (GPT-2).
+
+    Where no user has a text, the item's stands alone.
+
+    Args:
+        language: Its tokenizer is used.
+        texts: Of users and items.
+        max_tokens: Of a whole sequence.
+        pooling: What becomes of the hidden states.
+        soft: Places of learned vectors at the start.
+
+    Raises:
+        ConfigError: ``pooling`` does not suit the model, or there is no room.
+
+    Source:
+        Nogueira, Cho, "Passage Re-ranking with BERT", 2019, with the user's text as the query.
+    """
+    if pooling == "cls" and language.family == "gpt2":
+        raise ConfigError(
+            "backbone.pooling=cls: the first token of a gpt2 model has seen no other",
+            "take backbone.pooling=last or mean",
+        )
+    tokenizer, alone = language.tokenizer, not any(texts.users)
+    place = Segment.fixed([language.pad] * soft)
+    if language.family == "bert":
+        first, end = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+        fixed, second = (2 if alone else 3), (0 if alone else 1)
+    else:
+        between = [] if alone else tokenizer("\n", add_special_tokens=False)["input_ids"]
+        first, end = [], [tokenizer.eos_token_id]
+        fixed, second = len(between) + 1, 0
+    tokens = PairTokens.of(language, texts.users, texts.items, max_tokens - fixed - soft)
+    user = Segment("user", tokens.users.ids, tokens.users.lengths)
+    item = Segment("item", tokens.items.ids, tokens.items.lengths, second)
+    closing = Segment.fixed(end, kind=second)
+    opening = (Segment.fixed(first), place)
+    if alone:
+        segments: tuple[Segment, ...] = (*opening, item, closing)
+    elif language.family == "bert":
+        segments = (*opening, user, Segment.fixed(end), item, closing)
+    else:
+        segments = (*opening, user, Segment.fixed(between), item, closing)
+    return Form(Layout(segments, language.pad), pooling, None, None, tokens.notes)

@@ -1,0 +1,181 @@
+"""``score=prompt``: a sentence with a gap; how much likelier one word fills it than another."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fewrec_cli.backbone.form import Form, HeadStart
+from fewrec_cli.backbone.pair_texts import PairTexts, PairTokens
+from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.text.language import Language
+from fewrec_cli.text.layout import Layout, Segment
+
+PLACE = re.compile(r"\{(user|item|answer)\}")
+CONTENT_FREE = ("N/A", "")
+"""What stands for user and item in prompts without content; BERT's mask is one more."""
+
+
+def prompt(
+    language: Language,
+    texts: PairTexts,
+    *,
+    template: str,
+    verbalizers: Sequence[str],
+    max_tokens: int,
+    soft: int,
+) -> Form:
+    """Lay out the prompt, and let the head start as the difference of two words' logits.
+
+    The vector that is read is the one whose product with a word's output embedding is its logit,
+    so that the score starts as logit(first verbalizer) - logit(second), and everything that adapts
+    a linear head adapts this one.
+
+    Args:
+        language: With its language-model head.
+        texts: Of users and items.
+        template: With ``{item}`` and ``{answer}``, and ``{user}`` if wanted, each once; GPT-2
+            continues it, so that ``{answer}`` ends it.
+        verbalizers: What a liked and a disliked item are called; the output embeddings of a word
+            of several pieces are averaged.
+        max_tokens: Of a whole sequence.
+        soft: Places of learned vectors at the start.
+
+    Raises:
+        ConfigError: The template or a verbalizer is not usable, or the model has no head.
+
+    Source:
+        Schick, Schütze, "Exploiting Cloze Questions for Few Shot Text Classification", EACL 2021;
+        prompts without content: Zhao et al., "Calibrate Before Use", ICML 2021.
+    """
+    if not language.has_head:
+        raise ConfigError(
+            f"backbone.score=prompt: {language.source.word} came without a language-model head",
+            "take backbone.score=cross or encoder, or weights that fill gaps (scratch has them)",
+        )
+    parts = _parts(template, language)
+    tokenizer = language.tokenizer
+    edges: dict[str, list[int]] = {"first": [], "end": []}
+    if language.family == "bert":
+        edges = {"first": [tokenizer.cls_token_id], "end": [tokenizer.sep_token_id]}
+    lead = " " if language.family == "gpt2" else ""
+    users, items = ([_led(text, lead) for text in found] for found in _with_free(texts, language))
+    fixed = {part.text: _ids(language, part.text) for part in parts if not part.name}
+    answer = [tokenizer.mask_token_id] if language.family == "bert" else []
+    taken = sum(len(fixed[part.text]) for part in parts if not part.name)
+    taken += sum(map(len, edges.values())) + len(answer) + soft
+    tokens = PairTokens.of(language, users, items, max_tokens - taken)
+    segments = [Segment.fixed(edges["first"]), Segment.fixed([language.pad] * soft)]
+    for part in parts:
+        if part.name == "user":
+            segments.append(Segment("user", tokens.users.ids, tokens.users.lengths))
+        elif part.name == "item":
+            segments.append(Segment("item", tokens.items.ids, tokens.items.lengths))
+        elif part.name == "answer":
+            segments += [Segment.fixed(answer, answer=True)] if answer else []
+        else:
+            segments.append(Segment.fixed(fixed[part.text]))
+    segments.append(Segment.fixed(edges["end"]))
+    weight, bias, over = _head(language, verbalizers, lead)
+    free = len(users) - len(texts.users)
+    start = HeadStart(
+        weight,
+        bias,
+        torch.arange(len(texts.users), len(texts.users) + free),
+        torch.arange(len(texts.items), len(texts.items) + free),
+    )
+    return Form(Layout(segments, language.pad), "answer", over, start, tokens.notes)
+
+
+class Part(NamedTuple):
+    """A stretch of a template: a place by its name, or a text."""
+
+    name: str
+    text: str
+
+
+def _parts(template: str, language: Language) -> list[Part]:
+    """Cut a template at its places; the space before a place goes to what fills it.
+
+    Raises:
+        ConfigError: A place is missing, twice there, or unknown.
+    """
+    pieces = PLACE.split(template)
+    names = pieces[1::2]
+    wrong = [name for name in ("item", "answer") if names.count(name) != 1]
+    if wrong or names.count("user") > 1 or "{" in "".join(pieces[::2]):
+        raise ConfigError(
+            f"backbone.prompt='{template[:80]}' must name {{item}} and {{answer}} once, {{user}} "
+            "at most once, and nothing else in braces",
+            "e.g. 'User: {user} Item: {item} Does the user like it? {answer}'",
+        )
+    if language.family == "gpt2" and not template.rstrip().endswith("{answer}"):
+        raise ConfigError(
+            "backbone.prompt does not end in {answer}: gpt2 reads nothing that follows it",
+            "put {answer} at the end",
+        )
+    found = []
+    for place, piece in enumerate(pieces):
+        if place % 2:
+            found.append(Part(piece, ""))
+        elif piece.strip():
+            found.append(Part("", piece.rstrip(" ") if language.family == "gpt2" else piece))
+    return found
+
+
+def _with_free(texts: PairTexts, language: Language) -> tuple[list[str], list[str]]:
+    """Return the texts of users and items, and behind them those of prompts without content."""
+    free = list(CONTENT_FREE)
+    if language.family == "bert":
+        free.append(str(language.tokenizer.mask_token))
+    return [*texts.users, *free], [*texts.items, *free]
+
+
+def _led(text: str, lead: str) -> str:
+    return lead + text if text else text
+
+
+def _ids(language: Language, text: str) -> list[int]:
+    found: list[int] = language.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return found
+
+
+def _head(
+    language: Language, verbalizers: Sequence[str], lead: str
+) -> tuple[Tensor, float, Any | None]:
+    """Return the difference of two words' output embeddings and biases, and what comes before."""
+    model = language.model
+    if language.family == "bert":
+        output, over = model.cls.predictions.decoder, model.cls.predictions.transform
+    else:
+        output, over = model.lm_head, None
+    if len(verbalizers) != 2:
+        raise ConfigError(
+            f"backbone.verbalizers has {len(verbalizers)} words",
+            "give two: what a liked item is called, and a disliked one",
+        )
+    rows = [_pieces(language, lead + word, word) for word in verbalizers]
+    if rows[0] == rows[1]:
+        raise ConfigError(
+            f"backbone.verbalizers '{verbalizers[0]}' and '{verbalizers[1]}' are the same tokens",
+            "give two words that the tokenizer tells apart",
+        )
+    with torch.no_grad():
+        liked, other = (output.weight[row].mean(0) for row in rows)
+        bias = 0.0
+        if output.bias is not None:
+            bias = float(output.bias[rows[0]].mean() - output.bias[rows[1]].mean())
+    return (liked - other).clone(), bias, over
+
+
+def _pieces(language: Language, text: str, word: str) -> list[int]:
+    found = _ids(language, text)
+    unknown = language.tokenizer.unk_token_id if language.family == "bert" else None
+    if not found or unknown in found:
+        raise ConfigError(
+            f"backbone.verbalizers: the tokenizer does not know '{word}'",
+            "give a word of its vocabulary",
+        )
+    return found

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +22,7 @@ from fewrec_cli.text.language import Language
 from fewrec_cli.text.tokens import Tokens, batches, check_max_tokens, tokenise
 
 Pooling = Literal["mean", "cls", "last"]
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
 KIND = "vectors"
 BUDGET = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch, filling included."""
@@ -38,6 +41,7 @@ def vectors(
     reporter: Reporter,
     what: str = "texts",
     device: torch.device | None = None,
+    numbers: torch.dtype | None = None,
 ) -> Tensor:
     """Return one vector per text.
 
@@ -54,6 +58,7 @@ def vectors(
         reporter: Told how long it takes, how far it is, and how many texts were cut.
         what: Word for the texts, e.g. ``items``.
         device: Where to compute; None takes the GPU where there is one.
+        numbers: What the model computes in; None takes bfloat16 on GPUs that have it, else float32.
 
     Returns:
         ``(n, hidden)`` float32, on the CPU.
@@ -63,6 +68,7 @@ def vectors(
     """
     _check(language, pooling, max_tokens)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    numbers = numbers or precision(device)
     unique = sorted(set(texts))
     facts: dict[str, Any] = {
         "language": language.hash,
@@ -71,12 +77,13 @@ def vectors(
         "count": len(unique),
         "pooling": pooling,
         "max_tokens": max_tokens,
-        "precision": str(precision(device)).removeprefix("torch."),
+        "precision": str(numbers).removeprefix("torch."),
         "transformers": version("transformers"),
     }
     folder = cache.find(KIND, facts)
     if folder is None:
-        found, cut = _encode(language, unique, pooling, max_tokens, what, device, reporter)
+        tokens = tokenise(language, unique, max_tokens)
+        found, cut = _encode(language, tokens, pooling, what, device, numbers, reporter), tokens.cut
         with cache.adding(KIND, facts) as part:
             np.save(part / "vectors.npy", found, allow_pickle=False)
             (part / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
@@ -112,7 +119,11 @@ def pooled(hidden: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Return the numbers that a device encodes fastest in: bfloat16 on GPUs that have it."""
+    """Return what a device encodes in: bfloat16 on GPUs that have it, else float32.
+
+    Some processors gain from bfloat16 too (1.8 times as fast with AVX512-BF16); their vectors would
+    differ from those of all others, so that it has to be asked for there.
+    """
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if gains else torch.float32
 
@@ -132,41 +143,65 @@ def _check(language: Language, pooling: Pooling, max_tokens: int) -> None:
 
 def _encode(
     language: Language,
-    texts: Sequence[str],
+    tokens: Tokens,
     pooling: Pooling,
-    max_tokens: int,
     what: str,
     device: torch.device,
+    numbers: torch.dtype,
     reporter: Reporter,
-) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
-    """Return the vectors ``(texts, hidden)`` and how many texts were cut."""
-    tokens = tokenise(language, texts, max_tokens)
-    found = torch.empty(len(texts), language.hidden)
-    body = language.body.to(device)
+) -> Vectors:
+    """Return the vectors of all texts, ``(texts, hidden)``, longest texts first."""
+    found = np.empty((len(tokens), language.hidden), np.float32)
+    training = language.model.training
+    language.model.to(device).eval()
     clock = _Clock(tokens, what, reporter)
     try:
-        with reporter.stage("encode", len(texts)) as advance, torch.inference_mode():
+        with (
+            _every_core(),
+            reporter.stage("encode", len(tokens)) as advance,
+            torch.inference_mode(),
+            torch.autocast(device.type, numbers, enabled=numbers != torch.float32),
+        ):
             for rows in batches(tokens.lengths, BUDGET.get(device.type, BUDGET["cpu"])):
-                found[rows] = _batch(language, body, tokens, rows, pooling, device)
+                ids, lengths = (part.to(device) for part in tokens.batch(rows))
+                hidden = _hidden(language, ids, lengths)
+                found[rows.numpy()] = pooled(hidden.float(), lengths, pooling).cpu().numpy()
                 clock.done(rows)
                 advance(len(rows))
     finally:
-        language.model.to("cpu")
-    return found.numpy(), tokens.cut
+        language.model.to("cpu").train(training)
+    return found
 
 
-def _batch(
-    language: Language, body: Any, tokens: Tokens, rows: Tensor, pooling: Pooling, device: Any
-) -> Tensor:
-    ids, lengths = (part.to(device) for part in tokens.batch(rows))
+def _hidden(language: Language, ids: Tensor, lengths: Tensor) -> Tensor:
+    """Return the hidden states of a batch, ``(texts, tokens, hidden)``."""
     # Right-hand filling is never seen by a causal model's tokens.
     mask = None
     if language.family == "bert" and int(lengths.min()) < ids.shape[1]:
-        mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
-    numbers = precision(device)
-    with torch.autocast(device.type, numbers, enabled=numbers != torch.float32):
-        hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state
-    return pooled(hidden.float(), lengths, pooling).cpu()
+        mask = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
+    found: Tensor = language.body(input_ids=ids, attention_mask=mask).last_hidden_state
+    return found
+
+
+@contextmanager
+def _every_core() -> Iterator[None]:
+    """Compute on every core meanwhile, or on OMP_NUM_THREADS of them where that is set.
+
+    A run's own ``threads`` suit its small tables; encoding is long, and the run waits for it.
+    """
+    before = torch.get_num_threads()
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(int(named) if named.isdigit() and int(named) else cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 class _Clock:
@@ -195,7 +230,7 @@ class _Clock:
             )
 
 
-def _read(folder: Path) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+def _read(folder: Path) -> tuple[Vectors, int]:
     found = np.load(folder / "vectors.npy", allow_pickle=False)
     return found, int(json.loads((folder / "cut.json").read_text(encoding="utf-8")))
 

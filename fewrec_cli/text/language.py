@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 from fewrec_cli.core.errors import ConfigError
@@ -15,6 +16,8 @@ from fewrec_cli.text.weights import Family, Source, need_extra, read_config
 
 Attention = Literal["sdpa", "eager"]
 """How attention is computed: fused, or in plain steps that can be differentiated twice."""
+BROKEN = (OSError, ValueError, RuntimeError, KeyError, EOFError, UnpicklingError)
+"""What loading raises where files are damaged, cut short or of another model."""
 MASKED_HEADS = ("BertForMaskedLM", "BertForPreTraining")
 
 
@@ -81,6 +84,10 @@ class Language:
         own = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id if own is None else own)
 
+    def __deepcopy__(self, memo: object) -> "Language":
+        """A copy of what holds a language reads with the same one, which nobody changes."""
+        return self
+
     def holding(self, source: Source) -> "Language":
         """Return the language whose files lie at ``source``, with this one's attention.
 
@@ -102,6 +109,7 @@ class Language:
 
     def _read(self, folder: Path) -> tuple[Any, Any]:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoTokenizer, BertForMaskedLM, BertModel, GPT2LMHeadModel
 
         kind = GPT2LMHeadModel if self.family == "gpt2" else BertForMaskedLM
@@ -111,7 +119,7 @@ class Language:
             model, loading = kind.from_pretrained(
                 folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as fault:
+        except (*BROKEN, SafetensorError) as fault:
             said = next(iter(str(fault).splitlines()), type(fault).__name__)[:200]
             raise ConfigError(
                 f"backbone.weights={self.source.word} cannot be loaded: {said}",

@@ -125,6 +125,7 @@ def _word_pieces(texts: Sequence[str], settings: Scratch) -> Any:
         cls_token=first,
         sep_token=end,
         mask_token=mask,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         model_max_length=settings.positions,
     )
 

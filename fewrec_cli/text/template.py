@@ -13,7 +13,9 @@ from fewrec_cli.data.base import Dataset, Note
 
 Side = Literal["user", "item"]
 PLACE = re.compile(r"\{([^{}]*)\}")
-SENTENCE = re.compile(r"(?<=[.!?;\n])\s+|(?<=[。！？；\n])")
+CLOSE = "。！？；"
+"""Marks that no space follows."""
+SENTENCE = re.compile(rf"(?<=[.!?;])\s+|\s*\n\s*|(?<=[{CLOSE}])")
 STOPS, MARKS = ".。", ".!?…。！？"
 """A full stop of the template is left out after a fact that ends in one of the marks."""
 
@@ -113,7 +115,7 @@ def fill(template: str, known: Facts, count: int, side: Side) -> Texts:
         if absent:
             said = f"{side}s whose text lacks '{part.strip()}': unknown"
             notes.append(Note(f"{side} texts", absent, said))
-    texts = tuple(" ".join(text) for text in rows)
+    texts = tuple(_joined(text) for text in rows)
     empty = sum(not text for text in texts)
     if empty:
         notes.append(Note(f"{side} texts", empty, f"{side}s with an empty text: nothing is known"))
@@ -163,6 +165,14 @@ def _filled(part: str, values: Sequence[str]) -> str:
         text += value
         text += after[1:] if after and after[0] in STOPS and value[-1] in MARKS else after
     return text.strip()
+
+
+def _joined(sentences: Sequence[str]) -> str:
+    """Return sentences behind one another, with a space where the language has one."""
+    text = ""
+    for sentence in sentences:
+        text += f" {sentence}" if text and text[-1] not in CLOSE else sentence
+    return text
 
 
 def _words(field: Field) -> tuple[str, ...]:

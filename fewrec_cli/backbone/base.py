@@ -13,6 +13,8 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
+from fewrec_cli.text.encode import Pooling
+from fewrec_cli.text.language import Language
 
 AdaptedSet = Literal["head", "last", "bias", "all"]
 
@@ -48,6 +50,23 @@ class Halves:
     user: Tensor
     item: Tensor
     index: Tensor
+
+
+@dataclass(frozen=True)
+class Reads:
+    """A language model as a backbone uses it.
+
+    Attributes:
+        language: The model, which nobody changes.
+        texts: What it reads of each item, ``(n_items,)``.
+        pooling: How a text becomes a vector.
+        max_tokens: Where longer texts are cut.
+    """
+
+    language: Language
+    texts: tuple[str, ...]
+    pooling: Pooling
+    max_tokens: int
 
 
 class Head(nn.Module, ABC):
@@ -203,6 +222,13 @@ class Backbone(nn.Module, ABC):
 
     def item_vectors(self) -> Tensor | None:
         """Return what texts say of each item, ``(items, width)``, 0 without a text; None: nothing.
+
+        Asked once ``prepare`` is done.
+        """
+        return None
+
+    def reads(self) -> "Reads | None":
+        """Return the language model that reads the items' texts; None: there is none.
 
         Asked once ``prepare`` is done.
         """

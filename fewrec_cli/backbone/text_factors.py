@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fewrec_cli.backbone.base import Reads
 from fewrec_cli.backbone.mf import MF
 from fewrec_cli.backbone.start import start_of
 from fewrec_cli.core.errors import ConfigError
@@ -138,6 +139,10 @@ class TextFactors(MF):
         """Return the language model's vectors as they are, ``(items, hidden)``."""
         return self._vectors
 
+    def reads(self) -> Reads:
+        """Return the language model and what it has read."""
+        return self._reads
+
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts the parameter: not the table of absent ids."""
         return super().adaptable(name) and (self.ids or name != "item")
@@ -166,6 +171,7 @@ class TextFactors(MF):
             reporter=self.reporter,
             what="items",
         )
+        self._reads = Reads(language, texts.texts, read.pooling, read.max_tokens)
         told = torch.tensor([bool(text) for text in texts.texts])
         self._vectors = found * told[:, None]
         return text_field(found, texts.texts, known, read.components, self.reporter)

@@ -14,7 +14,7 @@ from torch.optim import AdamW
 from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.text.encode import precision
+from fewrec_cli.text.encode import every_core, precision
 
 WARM_SHARE = 0.1
 """Share of the steps in which the step size rises; it then falls to 0 along a line."""
@@ -109,7 +109,11 @@ def fit(
     clock = _Clock(steps, reporter)
     devices = [device] if device.type == "cuda" else []
     done = 0
-    with torch.random.fork_rng(devices=devices), reporter.stage("language", steps) as advance:
+    with (
+        torch.random.fork_rng(devices=devices),
+        every_core(),
+        reporter.stage("language", steps) as advance,
+    ):
         torch.manual_seed(derive_seed(seed, "text", "dropout"))
         best = before = _held_out_loss(model, objective, seed, device)
         kept, epoch = deepcopy(model.state_dict()), 0

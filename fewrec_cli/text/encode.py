@@ -83,7 +83,8 @@ def vectors(
     folder = cache.find(KIND, facts)
     if folder is None:
         tokens = tokenise(language, unique, max_tokens)
-        found, cut = _encode(language, tokens, pooling, what, device, numbers, reporter), tokens.cut
+        found = encode_tokens(language, tokens, pooling, what, device, numbers, reporter)
+        cut = tokens.cut
         with cache.adding(KIND, facts) as part:
             np.save(part / "vectors.npy", found, allow_pickle=False)
             (part / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
@@ -141,7 +142,7 @@ def _check(language: Language, pooling: Pooling, max_tokens: int) -> None:
     check_max_tokens(language, max_tokens)
 
 
-def _encode(
+def encode_tokens(
     language: Language,
     tokens: Tokens,
     pooling: Pooling,
@@ -150,14 +151,14 @@ def _encode(
     numbers: torch.dtype,
     reporter: Reporter,
 ) -> Vectors:
-    """Return the vectors of all texts, ``(texts, hidden)``, longest texts first."""
+    """Return the vectors of all texts, ``(texts, hidden)``, longest texts first; none is kept."""
     found = np.empty((len(tokens), language.hidden), np.float32)
     training = language.model.training
     language.model.to(device).eval()
     clock = _Clock(tokens, what, reporter)
     try:
         with (
-            _every_core(),
+            every_core(),
             reporter.stage("encode", len(tokens)) as advance,
             torch.inference_mode(),
             torch.autocast(device.type, numbers, enabled=numbers != torch.float32),
@@ -184,7 +185,7 @@ def _hidden(language: Language, ids: Tensor, lengths: Tensor) -> Tensor:
 
 
 @contextmanager
-def _every_core() -> Iterator[None]:
+def every_core() -> Iterator[None]:
     """Compute on every core meanwhile, or on OMP_NUM_THREADS of them where that is set.
 
     A run's own ``threads`` suit its small tables; encoding is long, and the run waits for it.

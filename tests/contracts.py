@@ -130,6 +130,12 @@ class DatasetContract:
         for column in (dataset.item_year, dataset.item_text):
             assert column is None or len(column) == dataset.n_items
         assert dataset.user_text is None or len(dataset.user_text) == dataset.n_users
+        for facts, count in (
+            (dataset.item_facts, dataset.n_items),
+            (dataset.user_facts, dataset.n_users),
+        ):
+            assert all(len(texts) == count for texts in facts.values())
+        assert set(dataset.item_facts) >= dataset.further_facts
         if dataset.oracle is not None:
             assert dataset.oracle.shape == (dataset.n_users, dataset.n_items)
 

@@ -13,7 +13,14 @@ from fewrec_cli.core.types import Facts, IdArray, IntArray
 from fewrec_cli.data.base import Note, SourceFile
 from fewrec_cli.data.delimited import guess_layout, read_texts
 from fewrec_cli.data.fault import shown
-from fewrec_cli.data.files import DataFile, describe_places, first_place, place_found, source_file
+from fewrec_cli.data.files import (
+    DataFile,
+    describe_places,
+    first_place,
+    named_file,
+    place_found,
+    source_file,
+)
 from fewrec_cli.data.movielens_extra import FILE as MELU_FILE
 from fewrec_cli.data.movielens_extra import FOLDERS, LAYOUT, refuse_other_films
 from fewrec_cli.data.parquet import read_parquet_texts
@@ -87,6 +94,10 @@ def read_film_texts(
             f"{file.label} lists none of the {len(item_ids):,} rated films",
             "name a file with MovieLens' own film ids, or leave data.text=null",
         )
+    if not columns:
+        raise DataError(
+            f"{file.label} has no column besides the ids", "add columns of text, e.g. plot"
+        )
     kept = KEPT.get(file.path.name) or {name: name for name in columns}
     facts = {word: _clean(word, table.columns[name]) for name, word in kept.items()}
     notes = [Note("texts", int(listed.sum()), f"films joined by id: {where}")]
@@ -101,8 +112,8 @@ def read_film_texts(
 def _find(named: str, root: str | None) -> tuple[DataFile, str]:
     """Return the file, and how a note says where it is."""
     if named != "auto":
-        path = Path(named).expanduser()
-        return DataFile(path), path.name
+        file = named_file(named, "data.text")
+        return file, file.path.name
 
     def look(place: Path) -> Path | None:
         folders = (place, *(place / name for name in FOLDERS))

@@ -165,6 +165,19 @@ def test_a_matched_item_has_the_target_s_values(folder: Path) -> None:
     assert data.item_year[0] == 2010
 
 
+def test_facts_of_both_sides_stand_by_name(folder: Path) -> None:
+    data = pair(folder, items="id", source_years=[1985, 2020]).load(QUIET)
+    assert data.item_ids.tolist() == ["source:x2", "source:x3", "target:x1", "target:y2"]
+    assert dict(data.item_facts) == {
+        "name": ("Quiet robots", "Nothing", "The war book", "Dreams of robots"),
+        "genres": ("Drama", "Kids", "WAR, Poetry", "Children, Drama"),
+        "maker": ("acme", "zeta", "", ""),
+    }
+    both = pair(folder, items="id").load(QUIET)
+    assert both.item_facts["name"][0] == "The war book"
+    assert both.item_facts["maker"][0] == "acme"  # the target does not tell
+
+
 def test_words_of_both_sides_become_an_attribute(folder: Path) -> None:
     data = pair(folder, words=1).load(QUIET)
     found = item_field(data, "words")

@@ -71,6 +71,18 @@ def test_columns_of_the_items_file_are_recognised_and_said() -> None:
     assert data.item_text[2].startswith("Another, one. Drama")
 
 
+def test_columns_of_words_are_facts() -> None:
+    data = load("table", **table(items="i.csv"))
+    assert dict(data.item_facts) == {
+        "title": ("Third", "A long title", "Another, one"),
+        "tags": ("War", "War, Drama", "Drama"),
+        "maker": ("zeta", "acme", "acme"),
+    }
+    assert not data.user_facts
+    kinds = {"maker": "ignore", "title": "ignore"}
+    assert list(load("table", **table(items="i.csv", kinds=kinds)).item_facts) == ["tags"]
+
+
 def test_kind_of_a_column_can_be_set() -> None:
     data = load("table", **table(items="i.csv", kinds={"maker": "categorical", "price": "ignore"}))
     kinds = {field.name: field.kind for field in data.item_fields}

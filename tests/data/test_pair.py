@@ -166,7 +166,7 @@ def test_a_matched_item_has_the_target_s_values(folder: Path) -> None:
 
 
 def test_facts_of_both_sides_stand_by_name(folder: Path) -> None:
-    data = pair(folder, items="id", source_years=[1985, 2020]).load(QUIET)
+    data = pair(folder, source_years=[1985, 2020]).load(QUIET)
     assert data.item_ids.tolist() == ["source:x2", "source:x3", "target:x1", "target:y2"]
     assert dict(data.item_facts) == {
         "name": ("Quiet robots", "Nothing", "The war book", "Dreams of robots"),

@@ -1,4 +1,4 @@
-"""Differences in a figure that weighs users: against the figures themselves, and resampled users."""
+"""Differences in a figure that weighs users: against the figures, and against resampled users."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,8 @@ def test_a_difference_is_that_of_the_weighted_figures() -> None:
         aggregate("gauc", one.pieces[0].columns.values["gauc"], COUNT) for one in (ours, theirs)
     ]
     assert told is not None
-    assert figures[0] is not None and figures[1] is not None
+    assert figures[0] is not None
+    assert figures[1] is not None
     assert told.difference == pytest.approx(figures[0] - figures[1])
     (plain,) = pairs.tested(
         [difference(Pair(ours, theirs, "auc_user"), np.arange(USERS))], resamples=400, seed=0

@@ -12,7 +12,7 @@ from fewrec_cli.report.group import Entry, protocol
 from fewrec_cli.report.line import Line, Piece
 from fewrec_cli.report.model import Section, Shots
 from fewrec_cli.report.run import Run
-from fewrec_cli.report.scores import AGREE, Scores
+from fewrec_cli.report.scores import AGREE, AUC, Scores
 from fewrec_cli.report.sign import signature
 from fewrec_cli.report.words import distinguishing, named
 
@@ -111,11 +111,17 @@ def _shared(
     all floors are equal: further attributes of items, for one, change no floor.
     """
     averaged = sorted({key for entry in entries for key in _varying(entry)})
+    shown = {
+        metric
+        for one in scores.values()
+        for columns in one.columns.values()
+        for metric in (*columns.values, *((AUC,) if columns.alone is not None else ()))
+    }
     variants: Variants = {}
     for run in (run for entry in entries for run in entry.runs):
         key = tuple(sorted(protocol(run, averaged).items()))
         variants.setdefault(key, []).append(run)
-    variants = _folded(variants, scores)
+    variants = _folded(variants, shown)
     words = [dict(key) for key in variants]
     telling = distinguishing(words) if len(words) > 1 else ()
     lines: list[Line] = []
@@ -124,7 +130,7 @@ def _shared(
         first: dict[tuple[str, int], Run] = {}
         for run in runs:
             before = first.setdefault((run.episode_hash, run.seed), run)
-            notes += _unlike(before, run)
+            notes += _unlike(before, run, shown)
         told = {key: own[key] for key in telling if key in own}
         lines += _floors(list(first.values()), scores, told)
     return lines, tuple(dict.fromkeys(notes))
@@ -134,30 +140,24 @@ Variants = dict[tuple[tuple[str, str], ...], list[Run]]
 """The runs of each data, scenario and evaluation."""
 
 
-def _folded(variants: Variants, scores: Mapping[Path, Scores]) -> Variants:
+def _folded(variants: Variants, shown: Set[str]) -> Variants:
     """Put runs of different words together where the same episodes have the same floors.
 
     Floors are held to the metrics that the table shows: attributes of items change diversity@k.
     """
     kept: Variants = {}
     for key, runs in variants.items():
-        alike = next((one for one, others in kept.items() if _equal(others, runs, scores)), key)
+        alike = next((one for one, others in kept.items() if _equal(others, runs, shown)), key)
         kept.setdefault(alike, []).extend(runs)
     return kept
 
 
-def _equal(some: Sequence[Run], others: Sequence[Run], scores: Mapping[Path, Scores]) -> bool:
+def _equal(some: Sequence[Run], others: Sequence[Run], shown: Set[str]) -> bool:
     """Whether two lists of runs cover the same episodes and seeds with the same floors."""
     by_tasks = [{(run.episode_hash, run.seed): run for run in runs} for runs in (some, others)]
     if by_tasks[0].keys() != by_tasks[1].keys():
         return False
     pairs = [(by_tasks[0][tasks], by_tasks[1][tasks]) for tasks in by_tasks[0]]
-    shown = {
-        name
-        for one in scores.values()
-        for columns in one.columns.values()
-        for name in columns.values
-    }
     return all(_names(one) == _names(two) and not _unlike(one, two, shown) for one, two in pairs)
 
 
@@ -199,15 +199,15 @@ def _uneven(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def _unlike(first: Run, other: Run, among: Set[str] | None = None) -> list[str]:
-    """Say where two runs that must have the same floors have not, ``among`` metrics or in any."""
+def _unlike(first: Run, other: Run, shown: Set[str]) -> list[str]:
+    """Say where two runs that must have the same floors have not, among the metrics shown."""
     theirs = {(row.row, row.shots): row for row in other.rows if row.kind in SHARED}
     for row in (row for row in first.rows if row.kind in SHARED):
         twin = theirs.get((row.row, row.shots))
         if twin is None:
             continue
         for metric, figure in row.metrics.items():
-            if among is not None and metric not in among:
+            if metric not in shown:
                 continue
             mean = twin.metrics[metric].mean if metric in twin.metrics else None
             if figure.mean is not None and mean is not None and abs(figure.mean - mean) > AGREE:

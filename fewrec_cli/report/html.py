@@ -41,9 +41,10 @@ details { margin: 0 0 1rem; }
 summary { cursor: pointer; color: var(--soft); }
 @media (max-width: 40rem) { body { padding: .6rem; } th:first-child { max-width: 9.5rem;
   white-space: normal; } }
+@page { size: landscape; margin: 12mm; }
 @media print { :root { --ink: #000; --page: #fff; --rule: #bbb; --soft: #444; --good: #004d35;
-  --bad: #8b0000; } body { max-width: none; font-size: 10pt; } table { font-size: 7.5pt; }
-  th, td { padding: .12rem .3rem; } .scroll { overflow: visible; }
+  --bad: #8b0000; } body { max-width: none; font-size: 10pt; } table { font-size: 6.5pt; }
+  th, td { padding: .1rem .25rem; white-space: normal; } .scroll { overflow: visible; }
   figure, tr { break-inside: avoid; } h2 { break-after: avoid; } }
 """
 

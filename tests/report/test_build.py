@@ -173,6 +173,14 @@ def test_floors_that_should_be_the_same_and_are_not_are_told(tmp_path: Path) -> 
     assert "differs between a and b" in found.notes[0]
 
 
+def test_floors_that_differ_in_what_is_not_shown_are_no_news(tmp_path: Path) -> None:
+    other = {"strategy._target_": "fewrec_cli.strategy.reptile.Reptile"}
+    first = run(tmp_path / "a", FLOOR)
+    second = run(tmp_path / "b", FLOOR, floor=[[0.5] * 3] * 2, name="reptile", words=other)
+    assert table(first, second, metrics=["ndcg@5"]).notes == ()
+    assert len(table(first, second, metrics=["ndcg@5", "mae"]).notes) == 1
+
+
 def test_floors_of_other_settings_stand_side_by_side(tmp_path: Path) -> None:
     first = run(tmp_path / "a", FLOOR)
     second = run(

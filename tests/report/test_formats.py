@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -14,7 +15,8 @@ from fewrec_cli.report.document import document
 from fewrec_cli.report.figure import Picture, pictures, themed
 from fewrec_cli.report.formats import FILES
 from fewrec_cli.report.html import html
-from fewrec_cli.report.latex import latex
+from fewrec_cli.report.latex import latex, parts
+from fewrec_cli.report.layout import Cell, Grid
 from fewrec_cli.report.markdown import markdown
 from fewrec_cli.report.model import (
     Check,
@@ -28,6 +30,7 @@ from fewrec_cli.report.model import (
     Versus,
 )
 from fewrec_cli.report.write import text, write
+from tests.report.grammar import structure
 
 NASTY = "50% & maml_x (a=[1|2]) <b> *#"
 METRICS = ("mae", "ndcg@5", "coverage@5")
@@ -152,21 +155,36 @@ def test_markdown_has_a_line_per_row_and_its_bars_escaped() -> None:
 
 def test_latex_escapes_and_balances() -> None:
     told = latex(table())
-    body = told.replace(r"\\", "").replace(r"\{", "").replace(r"\}", "")
-    assert body.count("{") == body.count("}")
-    for name in ("table", "tabular"):
-        begun = told.count(f"\\begin{{{name}}}")
-        assert begun == told.count(f"\\end{{{name}}}") > 0
     assert r"50\% \& maml\_x (a=[1\textbar{}2]) \textless{}b\textgreater{} *\#" in told
     assert r"\textbf{0.700 $\pm$ 0.010}" in told
     assert told.isascii()
-    for line in told.splitlines()[1:]:
-        if " & " in line:
-            assert line.endswith(r"\\")
-    for part in re.findall(r"\\begin\{tabular\}\{(l r*|l[r]*)\}(.*?)\\end", told, re.DOTALL):
-        columns, lines = part
-        for line in (one for one in lines.splitlines() if one.endswith(r"\\")):
-            assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+    structure(told)
+    assert told.count("1 run is missing") == 1  # notes stand once, not in every section
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["a & b", r"\begin{table}", "50%", "a_b", "$x", r"\begin{tabular}{lr}a \\\end{tabular}"],
+)
+def test_the_structure_of_latex_can_be_wrong(broken: str) -> None:
+    with pytest.raises((AssertionError, IndexError)):
+        structure(broken)
+
+
+def test_a_wide_grid_is_cut_between_columns_and_loses_none() -> None:
+    names = ("", *(f"metric_{n}" for n in range(12)))
+    lines = tuple(tuple(Cell(f"{row} {n} ".ljust(15, "x")) for n in range(13)) for row in range(3))
+    whole = Grid("wide", names, lines, ("model",) * 3)
+    cut = parts(whole)
+    assert [len(one.head) for one in cut] == [6, 6, 3]
+    assert names == ("", *(name for one in cut for name in one.head[1:]))
+    for number, own in enumerate(lines):
+        assert all(one.lines[number][0] == own[0] for one in cut)
+        assert own[1:] == tuple(cell for one in cut for cell in one.lines[number][1:])
+    alone = Grid("long", ("", "a", "b"), ((Cell("x"), Cell("y" * 200), Cell("z")),), ("model",))
+    assert [one.head for one in parts(alone)] == [("", "a"), ("", "b")]
+    narrow = Grid("narrow", ("", "a"), ((Cell("x"), Cell("y")),), ("model",))
+    assert parts(narrow) == [narrow]
 
 
 def test_csv_has_a_line_per_row_and_metric() -> None:
@@ -203,6 +221,8 @@ def test_html_is_one_file_that_fetches_nothing(drawn: tuple[Picture, ...]) -> No
     assert page.open == []
     assert page.fetched == []
     assert page.bold == ["0.700 ± 0.010"]
+    whole = [ET.fromstring(one) for one in re.findall(r"<svg.*?</svg>", told, re.DOTALL)]
+    assert [one.tag.rpartition("}")[2] for one in whole] == ["svg"] * len(drawn)
     assert told.count("<svg") == len(drawn) == 2
     assert "@import" not in told
     assert "url(http" not in told

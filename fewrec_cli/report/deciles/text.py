@@ -9,7 +9,7 @@ from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report.cells import NOTHING, number, shots, signed
 from fewrec_cli.report.deciles.model import Cell, DecileSection, DecileTable, Group, Side
 from fewrec_cli.report.deciles.read import SUMS
-from fewrec_cli.report.latex import HEAD, escaped
+from fewrec_cli.report.latex import HEAD, escaped, line, paragraph
 from fewrec_cli.report.lined import lined
 
 SHOWN = ("model", "floor", "oracle")
@@ -70,11 +70,12 @@ def _float(section: DecileSection) -> str:
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
         f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         "\\toprule",
-        *(f"{' & '.join(row)} \\\\" for row in (head, *rows[:facts])),
+        *(line(row) for row in (head, *rows[:facts])),
         "\\midrule",
-        *(f"{' & '.join(row)} \\\\" for row in rows[facts:]),
+        *(line(row) for row in rows[facts:]),
         "\\bottomrule",
         "\\end{tabular}}",
+        paragraph(NOTE.replace("`", "")),
         "\\end{table}",
     ]
     return "\n".join(lines)

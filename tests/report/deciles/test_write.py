@@ -19,6 +19,7 @@ from fewrec_cli.report.figure import Picture
 from fewrec_cli.report.group import Entry
 from fewrec_cli.report.run import read_run
 from tests.report.deciles.made import FLOOR, made_run
+from tests.report.grammar import structure
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,8 @@ def test_every_format_has_every_cell_of_the_grid(table: DecileTable) -> None:
                 assert f"& {cell.replace(MINUS, '$-$')} " in paper
     assert "a_b &amp; 5%" in page
     assert r"a\_b \& 5\%" in paper
+    assert structure(paper) == [len(grid(section)[0]) for section in table.sections]
+    assert paper.count("*: the difference holds") == len(table.sections)
 
 
 def test_csv_and_json_hold_every_row_and_undefined_is_empty_or_null(table: DecileTable) -> None:

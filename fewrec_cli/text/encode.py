@@ -58,7 +58,7 @@ def vectors(
         reporter: Told how long it takes, how far it is, and how many texts were cut.
         what: Word for the texts, e.g. ``items``.
         device: Where to compute; None takes the GPU where there is one.
-        numbers: What the model computes in; None takes bfloat16 on GPUs that have it, else float32.
+        numbers: What the model computes in; None takes what is ``fastest`` there.
 
     Returns:
         ``(n, hidden)`` float32, on the CPU.
@@ -68,7 +68,7 @@ def vectors(
     """
     _check(language, pooling, max_tokens)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    numbers = numbers or precision(device)
+    numbers = numbers or fastest(device)
     unique = sorted(set(texts))
     facts: dict[str, Any] = {
         "language": language.hash,
@@ -120,12 +120,21 @@ def pooled(hidden: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Return what a device encodes in: bfloat16 on GPUs that have it, else float32.
-
-    Some processors gain from bfloat16 too (1.8 times as fast with AVX512-BF16); their vectors would
-    differ from those of all others, so that it has to be asked for there.
-    """
+    """Return what training and writing compute in: bfloat16 on GPUs that have it, else float32."""
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if gains else torch.float32
+
+
+def fastest(device: torch.device) -> torch.dtype:
+    """Return what a device encodes in: bfloat16 where it multiplies such numbers itself.
+
+    So do most GPUs, and processors with AVX512-BF16 or AMX: 1.8 times as fast as float32 on one
+    core of the former. Normalised vectors of a 6-layer encoder of plots move by 0.002 at most.
+    """
+    if device.type != "cpu":
+        return precision(device)
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    gains = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
     return torch.bfloat16 if gains else torch.float32
 
 

@@ -39,7 +39,13 @@ def alone(language: Language, text: str, pooling: Pooling) -> Tensor:
 
 def made(language: Language, texts: tuple[str, ...] = TEXTS, **changed: object) -> Tensor:
     """Return vectors without a word."""
-    settings = {"pooling": "mean", "max_tokens": MOST, "normalise": False, "reporter": QUIET}
+    settings = {
+        "pooling": "mean",
+        "max_tokens": MOST,
+        "normalise": False,
+        "reporter": QUIET,
+        "numbers": torch.float32,
+    }
     return vectors(language, texts, **{**settings, **changed})  # type: ignore[arg-type]
 
 
@@ -147,6 +153,25 @@ def test_pooling_is_differentiable_and_ignores_the_filling() -> None:
     pooled(hidden, lengths, "mean").sum().backward()
     assert hidden.grad is not None
     assert hidden.grad[0].tolist() == [[0.5, 0.5], [0.5, 0.5], [0, 0]]
+
+
+def test_half_as_exact_numbers_are_near_and_taken_where_the_processor_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    language, cpu = small("bert"), torch.device("cpu")
+    near = made(language, normalise=True, numbers=torch.bfloat16)
+    wanted = made(language, normalise=True)
+    assert not torch.equal(near, wanted)
+    torch.testing.assert_close(near, wanted, atol=0.02, rtol=0)
+    for known, dtype in (
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
+        ({"avx512_f": True}, torch.float32),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        assert encode.fastest(cpu) == dtype
+    made(language, numbers=None)
+    assert sorted(entry.facts["precision"] for entry in entries()) == ["bfloat16", "float32"]
 
 
 def test_what_does_not_suit_the_model_is_told() -> None:

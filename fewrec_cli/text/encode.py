@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -133,7 +133,7 @@ def fastest(device: torch.device) -> torch.dtype:
     """
     if device.type != "cpu":
         return precision(device)
-    known = getattr(torch.cpu, "get_capabilities", dict)()
+    known: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     gains = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
     return torch.bfloat16 if gains else torch.float32
 

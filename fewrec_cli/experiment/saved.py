@@ -19,7 +19,7 @@ POOL = {"pool": False}
 NEUTRAL: Mapping[str, Mapping[str, object]] = {
     "fewrec_cli.backbone.mf.MF": {"content": "table", "blocks": 10, "weights": None},
     "fewrec_cli.backbone.mlp.MLP": {"weights": None},
-    "fewrec_cli.data.movielens.MovieLens": {"extra": None},
+    "fewrec_cli.data.movielens.MovieLens": {"extra": None, "text": None},
     "fewrec_cli.data.table.Table": {"shard": "none"},
     "fewrec_cli.metric.settings.Evaluation": {
         "positives": "threshold",
@@ -33,6 +33,7 @@ NEUTRAL: Mapping[str, Mapping[str, object]] = {
     "fewrec_cli.scenario.item_cold.ItemCold": POOL,
     "fewrec_cli.scenario.melu.MeLU": POOL,
     "fewrec_cli.scenario.metahin.MetaHIN": POOL,
+    "fewrec_cli.strategy.features.Features": {"reads": ["likes", "alike", "numbers"]},
     "fewrec_cli.strategy.meta_ridge.MetaRidge": {"shift_penalty": None},
 }
 """Keys that came after the first runs, by class, each with the value by which a run is what it was

@@ -32,7 +32,7 @@ class LanguageWords(TypedDict):
     pooling: Pooling
     tuned: str
     lora: dict[str, Any]
-    hidden: Sequence[int]
+    head: Sequence[int] | None
     prompt: str
     verbalizers: Sequence[str]
     gradient_checkpointing: Literal["auto", True, False]
@@ -84,7 +84,7 @@ def language_backbone(family: Family, words: LanguageWords) -> Backbone:
         literals=literals,
         tuned=words["tuned"],
         lora={"rank": words["lora"]["rank"], "alpha": words["lora"]["alpha"]},
-        hidden=words["hidden"],
+        hidden=words["head"] or (),
         checkpointing=None if checkpointing == "auto" else checkpointing,
         item_shrinkage=words["item_shrinkage"],
         id_dropout=words["id_dropout"],

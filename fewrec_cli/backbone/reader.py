@@ -158,8 +158,8 @@ class Reader(Backbone):
             return FactorHead(width)
         if form.start is not None:
             raise ConfigError(
-                f"backbone.hidden={list(self.hidden)}: a prompt's score is linear in what is read",
-                "take backbone.hidden=[], or backbone.score=cross",
+                f"backbone.head={list(self.hidden)}: a prompt's score is linear in what is read",
+                "take backbone.head=null, or backbone.score=cross",
             )
         return MLPHead((width + 1, *self.hidden, 1))
 
@@ -182,7 +182,7 @@ class Reader(Backbone):
         offset = known * self.item.index_select(0, items)
         if personal:
             offset = offset + self.personal.index_select(0, users)
-        return torch.cat([vectors, offset[:, None]], 1).view(*item.shape, -1)
+        return torch.cat([vectors, offset[:, None]], 1).view(*item.shape, vectors.shape[1] + 1)
 
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts it: the head, and what ``tuned`` names."""

@@ -50,6 +50,9 @@ class Trunk(nn.Module):
         self.width = int(settings.hidden_size)
         self.heads = int(settings.num_attention_heads)
         self.depth = len(layers_of(body))
+        for part in self.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
         self.soft: nn.Parameter | None = None
         if soft:
             table = self.table.weight.detach()
@@ -67,10 +70,6 @@ class Trunk(nn.Module):
     def dtype(self) -> torch.dtype:
         """Numbers that the weights are held in."""
         return self.table.weight.dtype
-
-    def train(self, mode: bool = True) -> "Trunk":
-        """Change nothing: there is no dropout."""
-        return super().train(False)
 
     def in_plain_steps(self) -> None:
         """Compute attention and norms in plain steps, which can be differentiated twice over tasks.

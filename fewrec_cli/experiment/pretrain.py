@@ -64,7 +64,7 @@ def pretrain(
     prepare_phases(world, trainer, reporter)
     with reporter.stage("cache"):
         facts = None if stage is None else stage.facts(validation, trainer)
-        trained = None if stage is None or facts is None else stage.take(facts, trainer)
+        trained = None if stage is None or facts is None else stage.take(facts)
     if trained is None:
         trained, last = train_phases(cfg, world, validation, folder, reporter)
         trainer = last or trainer

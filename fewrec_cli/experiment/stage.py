@@ -24,6 +24,7 @@ from fewrec_cli.scenario.batch import TaskBatch
 
 KIND = "pretrained"
 WEIGHTS, OUTCOME = "weights.ckpt", "outcome.json"
+WHOLE = "32-true"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Stage:
             return None
         return determinants(self.cfg, world, validation, trainer)
 
-    def take(self, facts: dict[str, Any], trainer: pl.Trainer) -> Trained | None:
+    def take(self, facts: dict[str, Any]) -> Trained | None:
         """Put cached weights into backbone and strategy; None where there are none.
 
         Processes that share a run from its start take them all, or none does.
@@ -111,9 +112,7 @@ class Stage:
         ):
             return None
         trained, weights, made = content
-        modules = self._modules
-        trainer.strategy.precision_plugin.convert_module(nn.ModuleList(modules.values()))
-        put_weights(weights, modules, folder)
+        put_weights(weights, self._modules, folder / WEIGHTS)
         self.origin = Origin(True, _time(made), trained.seconds, trained.cpu_seconds)
         self.reporter.say(
             f"pretrained weights taken from the cache (made {self.origin.made} in "
@@ -168,6 +167,9 @@ def refusal(cfg: DictConfig, trainer: pl.Trainer, *, together: bool) -> str:
         return f"{own} is none of fewrec's classes, and what it is made of is not followed"
     if "max_time" in cfg.trainer and cfg.trainer.max_time is not None:
         return "trainer.max_time ends training by the clock"
+    precision = str(cfg.trainer.precision)
+    if precision.endswith("-true") and precision != WHOLE:
+        return f"trainer.precision={precision} trains weights of another type than it starts with"
     if trainer.world_size == 1 or together:
         return ""
     parallel = trainer.strategy

@@ -27,7 +27,7 @@ PINNED = "scenario.min_interactions=5"
 class Spy(Stage):
     """Takes nothing, and remembers what would have been kept under which facts."""
 
-    def take(self, facts: dict[str, Any], trainer: Any) -> None:
+    def take(self, facts: dict[str, Any]) -> None:
         return None
 
     def keep(self, facts: dict[str, Any] | None, trained: Trained, trainer: Any) -> None:
@@ -124,7 +124,7 @@ BOUND = (
     "strategy.inner_lr=0.2",
     "strategy.engine=loop",
     "trainer.max_steps=2",
-    "trainer.precision=64-true",
+    "trainer.precision=bf16-mixed",
     "trainer.gradient_clip_val=0.1",
 )
 
@@ -136,7 +136,7 @@ class AskedError(Exception):
 class First(Spy):
     """Is asked, and lets nothing be trained."""
 
-    def take(self, facts: dict[str, Any], trainer: Any) -> None:
+    def take(self, facts: dict[str, Any]) -> None:
         self.under = facts
         raise AskedError
 

@@ -181,8 +181,6 @@ SETTINGS = (
     "strategy=in_context",
     "strategy=neural_process",
     "strategy=maml scenario.validation=null",
-    "strategy=maml trainer.precision=64-true",
-    "strategy=maml trainer.precision=bf16-mixed",
     "strategy=features",
     "strategy=maml scenario=warm",
 )
@@ -224,8 +222,10 @@ def test_two_processes_take_what_two_processes_trained(
     user = [number // 24 for number in range(60 * 24)]
     item = [(7 * number + number // 24) % 40 for number in range(60 * 24)]
     rating = [float(1 + (u * i) % 5) for u, i in zip(user, item, strict=True)]
-    pq.write_table(pa.table({"user": user, "item": item, "rating": rating}), folder / "r.parquet")
-    given = (*words, "data=table", f"data.interactions={folder / 'r.parquet'}", "trainer=cpu_ddp")
+    table = pa.table({"user_id": user, "item_id": item, "rating": rating})
+    pq.write_table(table, folder / "r.parquet")
+    data = ("data=table", "data.interactions=r.parquet", "data.columns.rating=rating")
+    given = (*words, *data, "trainer=cpu_ddp")
     runs = [folder / name for name in ("one", "two")]
     for run in runs:
         done = command(run, *given, f"data.shard={shard}", "strategy=transfer")
@@ -252,6 +252,8 @@ def test_the_cache_takes_no_part_where_it_could_not_be_exact() -> None:
     assert "started from outside" in refusal(cfg, trainer_with(num_nodes=2), together=False)
     other = trainer_with(strategy=SimpleNamespace())
     assert "may hold the weights in parts" in refusal(cfg, other, together=False)
+    double = composed("strategy=transfer", "trainer.precision=64-true")
+    assert "weights of another type" in refusal(double, trainer_with(), together=False)
     timed = composed("strategy=transfer", "+trainer.max_time=00:01:00:00")
     assert "ends training by the clock" in refusal(timed, trainer_with(), together=False)
     cfg.strategy._target_ = "mine.Transfer"

@@ -105,11 +105,8 @@ class Stage:
         """
         folder = find(KIND, facts, tell=self.reporter.say)
         content = None if folder is None else self._read(folder)
-        if (
-            not all(self.world.dataset.shard.gather(content is not None))
-            or content is None
-            or folder is None
-        ):
+        there = self.world.dataset.shard.gather(content is not None)
+        if folder is None or content is None or not all(there):
             return None
         trained, weights, made = content
         put_weights(weights, self._modules, folder / WEIGHTS)

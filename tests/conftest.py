@@ -52,6 +52,7 @@ GRIDS = {
     "test_a_closed_stdout_ends_the_command_quietly": 4,
     "test_a_sweep_works_in_any_order_of_words": 2,
     "test_every_scenario_runs_and_leaks_nothing": 6,
+    "test_a_key_of_few_values_is_completed_by_all_of_them": 3,
     "test_outer_gradients_over_tasks_equal_the_loop_s": 13,
 }
 """Tests of which every n-th case is unmarked and the others are slow: no case is left out, and

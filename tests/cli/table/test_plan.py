@@ -133,8 +133,10 @@ JOINED = ONE_RUN | {
 def test_a_wrong_word_is_told_without_what_follows_from_it(
     table_file: Write, tmp_path: Path
 ) -> None:
+    rows = {name: row for name, row in JOINED["table.rows"].items() if name != "reptile"}
+    path = table_file(**JOINED | {"table.rows": rows})
     with pytest.raises(Faults) as caught:
-        planned(table_file(**JOINED), tmp_path, ("scenario.draw=2",))
+        planned(path, tmp_path, ("scenario.draw=2",))
     (fault,) = caught.value.faults
     assert fault.problem == "scenario.draw is not an option of scenario=user_cold"
 

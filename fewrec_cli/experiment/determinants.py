@@ -93,8 +93,16 @@ def _content(dataset: Dataset) -> dict[str, Any]:
 
 
 def _state(module: torch.nn.Module) -> dict[str, Any]:
-    """Return weights and buffers, those too that are not saved."""
-    return {**module.state_dict(), "buffers": dict(module.named_buffers())}
+    """Return weights and buffers, those too that are not saved, and what files say of networks.
+
+    A language model's own settings (its dropout) lie in a file beside its weights, in no word.
+    """
+    settings = {
+        name: part.config.to_json_string()
+        for name, part in module.named_modules()
+        if hasattr(part, "config") and hasattr(part.config, "to_json_string")
+    }
+    return {**module.state_dict(), "buffers": dict(module.named_buffers()), "settings": settings}
 
 
 def _strategy(cfg: DictConfig) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.progress import Reporter
-from fewrec_cli.experiment.determinants import foreign
+from fewrec_cli.experiment.determinants import _state, foreign
+from fewrec_cli.experiment.digest import digest
 from fewrec_cli.experiment.pretrain import pretrain
 from fewrec_cli.experiment.stage import Stage, Trained
 from fewrec_cli.experiment.world import build
@@ -199,6 +201,17 @@ def test_the_start_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(determinants, "_state", moved)
     assert facts() != first
+
+
+def test_settings_that_came_with_a_network_are_a_fact() -> None:
+    def state(dropout: float) -> str:
+        config = SimpleNamespace(to_json_string=lambda: json.dumps({"dropout": dropout}))
+        outer = torch.nn.Module()
+        outer.inner = torch.nn.Module()
+        outer.inner.config = config  # type: ignore[assignment]
+        return digest(_state(outer))
+
+    assert state(0.1) == state(0.1) != state(0.2)
 
 
 @pytest.mark.slow

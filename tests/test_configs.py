@@ -30,6 +30,7 @@ MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "str
 GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
 SETTINGS_OF = {("strategy", "anil"): "maml", ("strategy", "meta_sgd"): "maml"}  # of that class
 LANGUAGE = {"bert", "gpt2", "hybrid"}
+OF_LANGUAGE = {"generate": "gpt2"}  # strategies that a language model answers for
 SHRUNK_LANGUAGE = (
     "backbone.weights=scratch",
     "backbone.scratch.layers=1",
@@ -212,7 +213,7 @@ def tiny_runs() -> Iterator[tuple[str, ...]]:
             continue
         scenario = turns["scenario"][number % len(turns["scenario"])]
         augment = turns["strategy/augment"][number // 2 % len(turns["strategy/augment"])]
-        backbone = backbones[number % len(backbones)]
+        backbone = OF_LANGUAGE.get(strategy, backbones[number % len(backbones)])
         yield (
             f"backbone={backbone}",
             *(SHRUNK_LANGUAGE if backbone in LANGUAGE else ()),

@@ -28,6 +28,7 @@ from fewrec_cli.experiment.stage import Origin, Stage
 from fewrec_cli.experiment.table import comparisons, rows_of, sentences, shots_word
 from fewrec_cli.experiment.weights import CHECKPOINT, keep_interrupted, save_weights
 from fewrec_cli.experiment.world import World, build, candidates_of, plain
+from fewrec_cli.experiment.writings import write_writings
 from fewrec_cli.metric.positives import THRESHOLD
 from fewrec_cli.metric.settings import compared_metrics
 from fewrec_cli.scenario.base import Episodes
@@ -163,6 +164,7 @@ def finish(
             run.write_predictions(folder, world.dataset, evaluator.predictions)
         if evaluator.deciles is not None:
             run.write_deciles(folder, evaluator.deciles)
+        write_writings(folder, world, drawn.episodes, cfg.seed, device)
         (folder / "figures").mkdir(exist_ok=True)
         title = f"{world.dataset.name}, {scenario_word(cfg)}: {name} on {backbone_word(cfg)}"
         shot_curve(rows, shown, folder / "figures" / "shots.png", title)

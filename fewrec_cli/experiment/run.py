@@ -40,13 +40,13 @@ def write_config(cfg: DictConfig, folder: Path) -> None:
 
 def write_episodes(folder: Path, dataset: Dataset, episodes: Sequence[Episodes]) -> None:
     """Write ``episodes.parquet``: support and query of every task and draw."""
-    _write_parquet(folder / "episodes.parquet", episode_table(dataset, episodes))
+    write_columns(folder / "episodes.parquet", episode_table(dataset, episodes))
 
 
 def write_tasks(folder: Path, cells: Sequence[Cell]) -> None:
     """Write ``tasks.parquet``: one row per row name, support size, draw and task."""
     frames = [_task_columns(cell) for cell in cells]
-    _write_parquet(
+    write_columns(
         folder / "tasks.parquet",
         {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]},
     )
@@ -83,7 +83,7 @@ def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Prediction
                     "score": block.score[task, column],
                 }
             )
-    _write_parquet(
+    write_columns(
         folder / "predictions.parquet",
         {name: np.concatenate([frame[name] for frame in frames]) for name in frames[0]},
     )
@@ -91,7 +91,7 @@ def write_predictions(folder: Path, dataset: Dataset, found: Sequence[Prediction
 
 def write_deciles(folder: Path, errors: DecileErrors) -> None:
     """Write ``deciles.parquet``: errors of every row, task and decile of items."""
-    _write_parquet(folder / "deciles.parquet", errors.columns())
+    write_columns(folder / "deciles.parquet", errors.columns())
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -160,7 +160,8 @@ def peak_memory_mib() -> float:
     return round(peak / (1024 if sys.platform != "darwin" else 1024**2), 1)
 
 
-def _write_parquet(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+def write_columns(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Write columns of one length as a Parquet file."""
     with written(path) as beside:
         pd.DataFrame(columns).to_parquet(beside, index=False, compression="zstd")
 

@@ -175,6 +175,19 @@ class Strategy(nn.Module, ABC):
         """
         return ()
 
+    def profiles_of(
+        self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int
+    ) -> Mapping[str, Sequence[str]]:
+        """Return what was written of tasks, columns of one text each; mostly none.
+
+        Arguments are those of ``adapt``.
+        """
+        return {}
+
+    def descriptions(self) -> Mapping[str, Sequence[str]]:
+        """Return what was written of items, columns of ``n_items`` texts; mostly none."""
+        return {}
+
     def adapt(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int, training: bool
     ) -> Adapted:

@@ -106,7 +106,6 @@ def fit(
     model.to(device)
     steps = epochs * len(objective.epoch(1))
     optimizer = AdamW(model.parameters(), lr=lr, weight_decay=DECAY)
-    clock = _Clock(steps, reporter)
     devices = [device] if device.type == "cuda" else []
     done = 0
     with (
@@ -117,6 +116,7 @@ def fit(
         torch.manual_seed(derive_seed(seed, "text", "dropout"))
         best = before = _held_out_loss(model, objective, seed, device)
         kept, epoch = deepcopy(model.state_dict()), 0
+        clock = _Clock(steps, reporter)
         for number in range(1, epochs + 1):
             model.train()
             for one in objective.epoch(number):

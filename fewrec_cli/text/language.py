@@ -92,7 +92,7 @@ class Language:
         """Return the language whose files lie at ``source``, with this one's attention.
 
         Args:
-            source: Weights of the same family, in a folder.
+            source: Weights in a folder.
         """
         return Language(source, (), self._settings, self.attention)
 

@@ -57,7 +57,7 @@ def test_gpt2_reads_the_user_a_line_break_the_item_and_the_end() -> None:
     found = layout(user, item, layout.longest)
     for row, (one, other) in enumerate(zip(user.tolist(), item.tolist(), strict=True)):
         parts = [model.tokenizer(text)["input_ids"] for text in (USERS[one], "\n", ITEMS[other])]
-        expected = [*sum(parts, []), model.tokenizer.eos_token_id]
+        expected = [*parts[0], *parts[1], *parts[2], model.tokenizer.eos_token_id]
         assert found.ids[row, : found.lengths[row]].tolist() == expected
 
 

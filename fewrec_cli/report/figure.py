@@ -121,7 +121,10 @@ def themed(svg: str) -> str:
 
 
 def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping[str, Any]) -> None:
-    """One line per model over the support sizes, its interval as a band; floors dashed in grey."""
+    """One line per model over the support sizes, its interval as a band; floors dashed in grey.
+
+    A model whose colour another one has already is dashed, with open marks.
+    """
     sizes = sorted({row.shots for row in rows}, key=_place)
     names = list(dict.fromkeys(row.row for row in rows if row.kind == "model"))
     for name in _best_floors(rows, metric):
@@ -143,7 +146,11 @@ def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping
             panel.fill_between(place, low, high, color=colour, alpha=0.10, lw=0)
         mark = MARKS[number % len(MARKS)]
         means = [_mean(row, metric) or 0.0 for row in own]
-        panel.plot(place, means, color=colour, lw=1.8, marker=mark, ms=4.5, label=name)
+        again: dict[str, Any] = (
+            {"ls": (0, (4, 1.2)), "mfc": "white"} if number >= len(COLOURS) else {}
+        )
+        look = {"color": colour, "lw": 1.8, "marker": mark, "ms": 4.5, **again}
+        panel.plot(place, means, label=name, **look)
     panel.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     panel.set_xlabel("support interactions (shots)")
     told = "bands: 95% interval over users and seeds" if len(names) <= BANDS else ""

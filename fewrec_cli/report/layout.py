@@ -107,9 +107,14 @@ def _by_metric(
 def _by_shots(
     rows: Sequence[TableRow], metric: str, sizes: Sequence[Shots], spread: Spread
 ) -> Grid:
-    """One column per support size: the table of one metric."""
+    """One column per support size: the table of one metric.
+
+    Unadapted models are left out where the column of 0 shots says the same.
+    """
     lines, kinds = [], []
     for name, kind in _names(rows):
+        if kind == "unadapted" and 0 in sizes:
+            continue
         at = {row.shots: row for row in rows if (row.row, row.kind) == (name, kind)}
         told = [_cell(at[size], metric, spread) if size in at else Cell("") for size in sizes]
         if any(cell.text not in ("", cells.NOTHING) for cell in told):

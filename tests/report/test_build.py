@@ -9,6 +9,7 @@ from scipy import stats
 from fewrec_cli.core.errors import ConfigError, RunFolderError
 from fewrec_cli.report.build import build
 from fewrec_cli.report.group import Entry
+from fewrec_cli.report.layout import blocks
 from fewrec_cli.report.model import Check, Published
 from fewrec_cli.report.run import find_runs, read_run
 from fewrec_cli.report.scores import read_scores
@@ -97,6 +98,21 @@ def test_sizes_may_be_chosen(tmp_path: Path) -> None:
     assert [one.shots for one in table(done, shots=[0, "all"]).rows] == [0, 0, "all", "all"]
     with pytest.raises(ConfigError, match="no run has 3 shots"):
         table(done, shots=[3])
+
+
+def test_an_unadapted_model_is_told_by_the_column_of_no_shots(tmp_path: Path) -> None:
+    rows = {
+        (name, kind, shots): {"mae": [[0.5] * 3] * 2}
+        for shots in (0, 5)
+        for name, kind in (("maml", "model"), ("maml (unadapted)", "unadapted"))
+    }
+    done = write_run(tmp_path / "a", rows)  # type: ignore[arg-type]
+    lines = {
+        sizes: [line[0].text for line in blocks(table(done, shots=list(sizes)))[0].grids[0].lines]
+        for sizes in ((0, 5), (5,))
+    }
+    assert lines[0, 5] == ["maml"]
+    assert lines[5,] == ["maml", "maml (unadapted)"]
 
 
 def test_the_size_of_the_model_is_shown_where_it_is_known(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ BLEND = "fewrec_cli.strategy.blend.Blend"
 META_RIDGE = "fewrec_cli.strategy.meta_ridge.MetaRidge"
 RIDGE = "fewrec_cli.strategy.adapter.ridge.Ridge"
 UNADAPTED = "fewrec_cli.strategy.adapter.none.Unadapted"
+GENERATE = "fewrec_cli.strategy.generate.Generate"
+WITHOUT_TEXT = ("fewrec_cli.backbone.mf.MF", "fewrec_cli.backbone.mlp.MLP")
 PAIR = "fewrec_cli.data.pair.Pair"
 SUPPORTS = (
     "strategy.support",
@@ -52,6 +54,15 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
         yield (
             "strategy=meta_ridge learns through a ridge solve, and this adapter makes none",
             "leave strategy/adapter out, or choose strategy/adapter=ridge",
+        )
+    score = value_of("backbone.score")
+    if learns == GENERATE and (
+        value_of("backbone._target_") in WITHOUT_TEXT or score in ("cross", "prompt")
+    ):
+        yield (
+            "strategy=generate compares profiles with the items' texts, and this backbone does not "
+            "encode them",
+            "take backbone=bert, gpt2 or hybrid, with backbone.score=encoder",
         )
     if learns == BLEND:
         yield from _blend(value_of, adapter)

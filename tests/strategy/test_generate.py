@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
+from fewrec_cli.experiment.rules import broken_rules
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.strategy.base import Strategy
 from tests.composed import SHRUNK_DATA, SHRUNK_RUN, built, composed
@@ -245,6 +247,15 @@ def test_a_backbone_that_reads_no_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="none that reads each item once") as caught:
         made.prepare(own, told(), told().interactions)
     assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("backbone=mf",), ("backbone=bert", "backbone.score=cross")])
+def test_such_a_command_is_refused_before_any_work(words: tuple[str, ...]) -> None:
+    cfg = composed("strategy=generate", *words)
+    faults = list(broken_rules(lambda word: OmegaConf.select(cfg, word, default=...)))
+    assert [fault for fault, _ in faults if "strategy=generate" in fault]
+    fine = composed("strategy=generate", "backbone=gpt2")
+    assert not list(broken_rules(lambda word: OmegaConf.select(fine, word, default=...)))
 
 
 def test_a_number_out_of_range_is_named() -> None:

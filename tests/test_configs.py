@@ -30,7 +30,8 @@ MIRRORED = {"data", "scenario", "backbone", "strategy", "strategy/adapter", "str
 GIVEN_BY_CODE = {"adapter", "augment", "augment_weight"}  # to strategies inside a strategy
 SETTINGS_OF = {("strategy", "anil"): "maml", ("strategy", "meta_sgd"): "maml"}  # of that class
 LANGUAGE = {"bert", "gpt2", "hybrid"}
-OF_LANGUAGE = {"generate": "gpt2"}  # strategies that a language model answers for
+OF_LANGUAGE = {"generate": "gpt2", "prompt": "bert"}  # strategies that a language model answers for
+AS_A_PAIR = {"prompt": "backbone.score=cross"}  # it reads users and items together
 SHRUNK_LANGUAGE = (
     "backbone.weights=scratch",
     "backbone.scratch.layers=1",
@@ -217,6 +218,7 @@ def tiny_runs() -> Iterator[tuple[str, ...]]:
         yield (
             f"backbone={backbone}",
             *(SHRUNK_LANGUAGE if backbone in LANGUAGE else ()),
+            *([AS_A_PAIR[strategy]] if strategy in AS_A_PAIR else ()),
             f"strategy={strategy}",
             f"strategy/adapter={adapters[adapter]}",
             f"scenario={scenario}",

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.text.encode import Pooling
 from fewrec_cli.text.language import Language
+
+if TYPE_CHECKING:
+    from fewrec_cli.backbone.listener import Listener
 
 AdaptedSet = Literal["head", "last", "bias", "all"]
 
@@ -231,6 +234,13 @@ class Backbone(nn.Module, ABC):
         """Return the language model that reads the items' texts; None: there is none.
 
         Asked once ``prepare`` is done.
+        """
+        return None
+
+    def listener(self) -> "Listener | None":
+        """Return what reads items together with a text about a user; None: nothing does.
+
+        Asked once ``prepare`` is done, and anew each time.
         """
         return None
 

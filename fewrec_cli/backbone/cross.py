@@ -37,20 +37,21 @@ def cross(
     place = Segment.fixed([language.pad] * soft)
     if language.family == "bert":
         first, end = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
-        fixed, second = (2 if alone else 3), (0 if alone else 1)
+        between, second = end, 1
     else:
-        between = [] if alone else tokenizer("\n", add_special_tokens=False)["input_ids"]
-        first, end = [], [tokenizer.eos_token_id]
-        fixed, second = len(between) + 1, 0
-    tokens = PairTokens.of(language, texts.users, texts.items, max_tokens - fixed - soft)
+        between = tokenizer("\n", add_special_tokens=False)["input_ids"]
+        first, end, second = [], [tokenizer.eos_token_id], 0
+    apart = 0 if alone else len(between)
+    room = max_tokens - len(first) - apart - len(end) - soft
+    tokens = PairTokens.of(language, texts.users, texts.items, room)
     user = Segment("user", tokens.users.ids, tokens.users.lengths)
-    item = Segment("item", tokens.items.ids, tokens.items.lengths, second)
-    closing = Segment.fixed(end, kind=second)
     opening = (Segment.fixed(first), place)
-    if alone:
-        segments: tuple[Segment, ...] = (*opening, item, closing)
-    elif language.family == "bert":
-        segments = (*opening, user, Segment.fixed(end), item, closing)
-    else:
-        segments = (*opening, user, Segment.fixed(between), item, closing)
-    return Form(Layout(segments, language.pad), pooling, None, None, tokens.notes)
+
+    def of_item(kind: int) -> tuple[Segment, ...]:
+        item = Segment("item", tokens.items.ids, tokens.items.lengths, kind)
+        return item, Segment.fixed(end, kind=kind)
+
+    telling = (*opening, user, Segment.fixed(between), *of_item(second))
+    layout = Layout((*opening, *of_item(0)) if alone else telling, language.pad)
+    room = max_tokens - len(first) - len(between) - len(end) - soft
+    return Form(layout, pooling, None, None, tokens.notes, telling, room)

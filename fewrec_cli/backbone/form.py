@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from fewrec_cli.data.base import Note
-from fewrec_cli.text.layout import Layout
+from fewrec_cli.text.layout import Layout, Segment
 from fewrec_cli.text.trunk import Read
 
 
@@ -36,6 +36,9 @@ class Form:
         over: What stands between the hidden state and the vector that is scored, or None.
         start: Where the head starts; None: at 0.
         notes: How many texts were cut.
+        telling: The segments of a pair whose user is told of in another text than the data's; one
+            of them is the user's, where the form has a place for it.
+        room: Tokens of a user's and an item's text together.
     """
 
     layout: Layout
@@ -43,3 +46,5 @@ class Form:
     over: nn.Module | None
     start: HeadStart | None
     notes: tuple[Note, ...]
+    telling: tuple[Segment, ...]
+    room: int

@@ -17,6 +17,10 @@ from fewrec_cli.text.trunk import Trunk
 GRAPH = {"cpu": 1 << 31, "cuda": 1 << 34}
 """Bytes of activations beyond which ``auto`` computes them again instead of keeping them."""
 
+INNER = 3
+"""What a pair holds in an inner step of second order and in its gradient, in times of what it holds
+in a plain forward pass: the least whole number above what was measured for 1 to 5 steps."""
+
 
 class PairVectors(nn.Module):
     """What a language model makes of pairs.
@@ -51,8 +55,8 @@ class PairVectors(nn.Module):
 
     @property
     def numbers(self) -> int:
-        """How many numbers the longest pair leaves for its gradient, from above."""
-        return self.trunk.numbers(self.layout.longest)
+        """How many numbers the longest pair holds in an inner step, from above."""
+        return INNER * self.trunk.numbers(self.layout.longest)
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         """Return the vectors of pairs, ``(pairs, width)``, scaled to a length of about 1.

@@ -66,7 +66,8 @@ def prompt(
     answer = [tokenizer.mask_token_id] if language.family == "bert" else []
     taken = sum(len(fixed[part.text]) for part in parts if not part.name)
     taken += sum(map(len, edges.values())) + len(answer) + soft
-    tokens = PairTokens.of(language, users, items, max_tokens - taken)
+    room = max_tokens - taken
+    tokens = PairTokens.of(language, users, items, room)
     segments = [Segment.fixed(edges["first"]), Segment.fixed([language.pad] * soft)]
     for part in parts:
         if part.name == "user":
@@ -86,7 +87,8 @@ def prompt(
         torch.arange(len(texts.users), len(texts.users) + free),
         torch.arange(len(texts.items), len(texts.items) + free),
     )
-    return Form(Layout(segments, language.pad), "answer", over, start, tokens.notes)
+    layout = Layout(segments, language.pad)
+    return Form(layout, "answer", over, start, tokens.notes, tuple(segments), room)
 
 
 class Part(NamedTuple):

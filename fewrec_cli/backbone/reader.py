@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from fewrec_cli.backbone.base import Backbone, Head, row_worth
 from fewrec_cli.backbone.form import Form, HeadStart
+from fewrec_cli.backbone.listener import Listener
 from fewrec_cli.backbone.mf import FactorHead
 from fewrec_cli.backbone.mlp import MLPHead
 from fewrec_cli.backbone.pair_texts import PairTexts
@@ -143,6 +144,7 @@ class Reader(Backbone):
             reporter=self.reporter,
         )
         form = self.form(language, texts)
+        self._told = (language, form)
         body: nn.Module = language.body
         if form.over is not None:
             form.over.requires_grad_(self.tuned.kind in ("all", "last"))
@@ -176,13 +178,22 @@ class Reader(Backbone):
         users = user[..., None].expand(item.shape).reshape(-1)
         items = item.reshape(-1)
         vectors = self.vectors(self.place.index_select(0, users), items)
-        known = self.known.index_select(0, items)
-        if self.training and self.id_dropout > 0:
-            known = known * (torch.rand_like(known) >= self.id_dropout)
-        offset = known * self.item.index_select(0, items)
+        offset = self._offset(items)
         if personal:
             offset = offset + self.personal.index_select(0, users)
         return torch.cat([vectors, offset[:, None]], 1).view(*item.shape, vectors.shape[1] + 1)
+
+    def listener(self) -> Listener:
+        """Return what reads items together with a text about a user."""
+        language, form = self._told
+        return Listener(language, form, self.vectors, self._offset)
+
+    def _offset(self, item: Tensor) -> Tensor:
+        """Return the biases of items ``(n,)``, where they are known."""
+        known = self.known.index_select(0, item)
+        if self.training and self.id_dropout > 0:
+            known = known * (torch.rand_like(known) >= self.id_dropout)
+        return known * self.item.index_select(0, item)
 
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts it: the head, and what ``tuned`` names."""

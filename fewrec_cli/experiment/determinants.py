@@ -57,6 +57,7 @@ def determinants(
         "tasks": {
             "validation": digest(list(validation)),
             "history": world.tensors.past is not None,
+            **_examples(world),
         },
         "backbone": _words(plain(cfg.backbone)),
         "strategy": _strategy(cfg),
@@ -69,6 +70,12 @@ def determinants(
         "machine": _machine(trainer.strategy.root_device),
         "versions": _versions(),
     }
+
+
+def _examples(world: World) -> dict[str, str]:
+    """Return the scenario's examples, where a phase trains on them."""
+    read = any(phase.feed.examples for phase in world.strategy.phases)
+    return {"examples": digest(world.split.examples)} if read else {}
 
 
 def foreign(cfg: DictConfig) -> str | None:

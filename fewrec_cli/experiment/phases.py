@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from fewrec_cli.core.errors import ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.experiment.callback import BestWeights, Progress
+from fewrec_cli.experiment.examples import steps_of
 from fewrec_cli.experiment.feed import Steps, loader
 from fewrec_cli.experiment.module import FewShotModule
 from fewrec_cli.experiment.room import make_room
@@ -75,15 +76,8 @@ def _train(
     best = BestWeights(phase.outer.patience)
     progress = Progress(best)
     trainer = trainer_of(cfg, phase, folder, [best, progress])
-    feed = Steps(
-        world.rows,
-        phase.feed,
-        cfg.seed,
-        f"{number}-{word}",
-        trainer.global_rank,
-        trainer.world_size,
-        world.dataset.shard,
-    )
+    rank, processes = trainer.global_rank, trainer.world_size
+    feed = steps_of(world, phase.feed, cfg.seed, f"{number}-{word}", rank, processes)
     if not len(feed):
         reporter.say(f"{word}: no labelled row is seen, so that nothing is pretrained")
         return best, trainer
@@ -97,7 +91,7 @@ def _train(
 
 def _tell_short(world: World, phase: Strategy, reporter: Reporter) -> None:
     """Count the users who are too short for an episode; refuse to train on none."""
-    if phase.feed.kind != "tasks":
+    if phase.feed.kind != "tasks" or (phase.feed.examples and world.split.examples is not None):
         return
     known = int(world.split.known_users.sum())
     able = int(world.dataset.shard.total(np.array(len(world.rows.people))))

@@ -31,12 +31,14 @@ class Feed:
         per_step: Rows (tasks) of one step over all processes.
         support: Smallest and largest support of an episode; sizes are drawn log-uniformly.
         query: Largest query of an episode.
+        examples: Whether tasks are the scenario's own examples, where it has some.
     """
 
     kind: Literal["rows", "tasks"]
     per_step: int
     support: tuple[int, int] = (1, 1)
     query: int = 1
+    examples: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ class Features(Strategy):
         augment_weight: α of D* = D + α D', likewise.
         pretrain: The strategy whose score is one of the numbers, still without adapter and
             augment, or None.
-        reads: Which numbers: ``likes``, ``alike``, ``numbers``, ``values``; see ``FeatureReader``.
+        reads: Which numbers: ``likes``, ``alike``, ``texts``, ``numbers``, ``values``; see
+            ``FeatureReader``.
         recent: Sizes of the first part of a support whose like share is a number.
         penalty: Of the squared weights, in examples, > 0.
         own_weight: Weight of a support row that is foretold from the others, beside 1 of a query.
@@ -99,8 +100,8 @@ class Features(Strategy):
 
     @property
     def reads_backbone(self) -> bool:
-        """Only where ``pretrain`` has a score to give."""
-        return self.base is not None
+        """Where ``pretrain`` has a score to give, or its language model vectors of the texts."""
+        return self.base is not None or "texts" in self.reads
 
     @property
     def fitted(self) -> int:
@@ -111,7 +112,8 @@ class Features(Strategy):
         """Prepare the numbers, and weights of 0.
 
         Raises:
-            ConfigError: The data has no ratings.
+            ConfigError: The data has no ratings, or ``texts`` are asked for and no language model
+                reads them.
         """
         if dataset.scale is None:
             raise ConfigError(
@@ -121,7 +123,8 @@ class Features(Strategy):
             )
         if self.base is not None:
             self.base.build(backbone, dataset, train)
-        self.reader = FeatureReader(dataset, self.reads, self.recent)
+        texts = _texts(backbone) if "texts" in self.reads else None
+        self.reader = FeatureReader(dataset, self.reads, self.recent, texts)
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
         levels = torch.from_numpy(dataset.scale.levels)
         self.least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
@@ -211,6 +214,17 @@ class Features(Strategy):
         numbers = answer.numbers(backbone, batch.user, query.item)
         real = query.weight > 0
         return numbers[real], query.rating[real], query.weight[real]
+
+
+def _texts(backbone: Backbone) -> Tensor:
+    """Return the vectors of the items' texts, ``(items, width)``."""
+    vectors = backbone.item_vectors()
+    if vectors is None:
+        raise ConfigError(
+            "strategy.reads names texts, and this backbone has no language model that reads them",
+            "take backbone=bert, gpt2 or hybrid with backbone.score=encoder, or leave texts out",
+        )
+    return vectors
 
 
 def _apart(support: Rows, row: int, weight: float) -> tuple[Rows, Rows]:

@@ -96,6 +96,30 @@ def test_content_alone_is_the_item_s_own_whatever_the_support() -> None:
         torch.testing.assert_close(found, expected)
 
 
+def test_texts_are_compared_less_their_mean_and_an_item_without_a_text_with_none() -> None:
+    vectors = torch.tensor([[3.0, 1.0], [1.0, 3.0], [2.0, 2.0 + 2**0.5], [0.0, 0.0]])
+    mean = vectors[:3].mean(0)
+    unit = [(one - mean) / (one - mean).norm() for one in vectors[:3]]
+    reader = FeatureReader(described(), ["likes", "texts"], [], vectors)
+    assert reader.names == ("like share", "like share by text", "text nearer to likes")
+    seen = Liked(torch.tensor([[2, 1, 3, 0]]), torch.tensor([[1.0, 0, 1, 1]]), torch.ones(1, 4))
+    seen = Liked(seen.item, seen.liked, torch.tensor([[1.0, 1, 1, 0]]))  # the last is padding
+    found = reader(seen, torch.tensor([[0, 3, 2]]), torch.tensor(0.5))[0]
+    share = 2 / 3
+    for row, asked in enumerate((0, 3, 2)):
+        near = [float(unit[asked] @ unit[other]) if asked < 3 else 0.0 for other in (2, 1)]
+        above = [max(one, 0.0) for one in near]
+        by_text = (above[0] + 0.5 * share) / (sum(above) + 0.5)
+        nearer = near[0] / 2 - near[1]  # two likes, one of them without a text
+        torch.testing.assert_close(found[row], torch.tensor([share, by_text, nearer]))
+
+
+def test_texts_without_a_language_model_are_refused_in_two_lines() -> None:
+    with pytest.raises(ConfigError, match="no language model") as caught:
+        ready(planted_dataset(), reads="[likes,texts]")
+    assert len(str(caught.value).split("\n")) == 2
+
+
 @pytest.mark.parametrize("reads", ["[]", "[likes,titles]"])
 def test_numbers_that_there_are_not_are_refused_in_two_lines(reads: str) -> None:
     with pytest.raises(InstantiationException) as caught:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
+from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.types import IdArray
 from fewrec_cli.experiment.result import Kind, Row
 from fewrec_cli.report.group import Entry, protocol
@@ -52,6 +54,9 @@ def assemble(
 
     Returns:
         The sections in the order in which they first appear, and notes on what is unlike.
+
+    Raises:
+        ConfigError: Two rows of one section have the same name and support size.
     """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
@@ -60,7 +65,9 @@ def assemble(
     for (state, track), some in groups.items():
         runs = [run for entry in some for run in entry.runs]
         shared, unlike = _shared(some, scores)
-        lines = [*(line for entry in some for line in _own(entry, scores)), *shared]
+        own = [line for entry in some for line in _own(entry, scores)]
+        _refuse_twins(own)
+        lines = [*own, *shared]
         headline = runs[0].headline
         section = Section(state, track, headline, signature(runs, selection))
         users = np.unique(np.concatenate([scores[run.folder].user for run in runs]))
@@ -68,6 +75,19 @@ def assemble(
         parts.append(Part(section, tuple(ordered), users))
         notes += [f"{section.title}: {note}" for note in (*unlike, *_uneven(ordered))]
     return tuple(parts), tuple(notes)
+
+
+def _refuse_twins(lines: Sequence[Line]) -> None:
+    """Refuse two rows of one name, which are one line, at the same support size."""
+    there: set[tuple[str, Kind, Shots]] = set()
+    for line in lines:
+        key = (line.row, line.kind, line.shots)
+        if key in there:
+            raise ConfigError(
+                f"two rows are named {line.row!r} at {line.shots} shots",
+                "give them other names, or runs of different support sizes",
+            )
+        there.add(key)
 
 
 def _own(entry: Entry, scores: Mapping[Path, Scores]) -> list[Line]:
@@ -108,7 +128,8 @@ def _shared(
 
     Runs of the same data, scenario, evaluation and seed have the same floors: those of the first
     stand, and a difference is told. Where the words differ, a floor stands once for each, unless
-    all floors are equal: further attributes of items, for one, change no floor.
+    all floors are equal: further attributes of items, for one, change no floor. Words are told that
+    part floors of the same support size; those of different sizes are columns of one line.
     """
     averaged = sorted({key for entry in entries for key in _varying(entry)})
     shown = {
@@ -123,7 +144,7 @@ def _shared(
         variants.setdefault(key, []).append(run)
     variants = _folded(variants, shown)
     words = [dict(key) for key in variants]
-    telling = distinguishing(words) if len(words) > 1 else ()
+    telling = distinguishing(words, _meeting(list(variants.values())))
     lines: list[Line] = []
     notes: list[str] = []
     for own, runs in zip(words, variants.values(), strict=True):
@@ -150,6 +171,12 @@ def _folded(variants: Variants, shown: Set[str]) -> Variants:
         alike = next((one for one, others in kept.items() if _equal(others, runs, shown)), key)
         kept.setdefault(alike, []).extend(runs)
     return kept
+
+
+def _meeting(variants: Sequence[Sequence[Run]]) -> list[tuple[int, int]]:
+    """Return the places of the variants that have floors of the same support size."""
+    sizes = [{shots for run in runs for _, shots in _names(run)} for runs in variants]
+    return [(a, b) for a, b in combinations(range(len(sizes)), 2) if sizes[a] & sizes[b]]
 
 
 def _equal(some: Sequence[Run], others: Sequence[Run], shown: Set[str]) -> bool:

@@ -26,6 +26,8 @@ DASHES: tuple[Any, ...] = (
     (0, (2, 1, 2, 4)),
     (0, (1, 4)),
 )
+FREE = 0.35
+"""Share of the models' range that stays in sight behind the last of them."""
 BANDS = 3
 """Of more models than this the intervals are left out of the curves: they would hide each other."""
 DECADES = 30.0
@@ -153,8 +155,26 @@ def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping
         panel.plot(place, means, label=name, **look)
     panel.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     panel.set_xlabel("support interactions (shots)")
+    _cut(
+        panel,
+        [mean for row in rows if row.kind == "model" and (mean := _mean(row, metric))],
+        metric,
+    )
     told = "bands: 95% interval over users and seeds" if len(names) <= BANDS else ""
     _axes(panel, metric, told)
+
+
+def _cut(panel: "Axes", models: Sequence[float], metric: str) -> None:
+    """Let floors leave the panel where they are far behind all models; mutates ``panel``."""
+    low, high = panel.get_ylim()
+    if not models:
+        return
+    room = FREE * (max(models) - min(models))
+    if metric in LOWER_IS_BETTER:
+        high = min(high, max(models) + room)
+    else:
+        low = max(low, min(models) - room)
+    panel.set_ylim(low, high)
 
 
 def _times(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping[str, Any]) -> None:

@@ -76,21 +76,25 @@ def differing(several: Sequence[Words]) -> tuple[str, ...]:
     return tuple(sorted(varied, key=_weight))
 
 
-def distinguishing(several: Sequence[Words]) -> tuple[str, ...]:
+def distinguishing(
+    several: Sequence[Words], pairs: Iterable[tuple[int, int]] | None = None
+) -> tuple[str, ...]:
     """Return the fewest keys, short ones before long ones, by which no two are alike.
 
     Args:
         several: Words of each, no two the same.
+        pairs: Places of those that must not be alike; None for any two.
 
     Example:
         >>> distinguishing([{"a": "1", "bb": "1"}, {"a": "1", "bb": "2"}])
         ('bb',)
     """
     keys = differing(several)
+    apart = list(combinations(range(len(several)), 2) if pairs is None else pairs)
     for number in range(min(len(keys), MOST_WORDS) + 1):
         for some in combinations(keys, number):
-            told = {tuple(words.get(key) for key in some) for words in several}
-            if len(told) == len(several):
+            told = [tuple(words.get(key) for key in some) for words in several]
+            if all(told[one] != told[other] for one, other in apart):
                 return some
     return keys
 

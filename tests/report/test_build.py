@@ -100,6 +100,28 @@ def test_sizes_may_be_chosen(tmp_path: Path) -> None:
         table(done, shots=[3])
 
 
+def test_rows_of_one_name_and_other_sizes_are_one_line(tmp_path: Path) -> None:
+    def entry(shots: int, trained: str, level: float) -> Entry:
+        words = {"scenario.train": trained, "scenario.curve": [shots]}
+        here = tmp_path / f"{trained}{shots}{level}"
+        floor = [[level + 0.1] * 3] * 2
+        run(here, [[level] * 3] * 2, shots=shots, floor=floor, words=words)
+        return Entry(trained, (read_run(here),), "user_cold")
+
+    entries = [entry(1, "target", 0.6), entry(5, "target", 0.5), entry(5, "source", 0.7)]
+    made = build(entries, metrics=["mae"], shots=[1, 5], resamples=100)
+    (grid, *_) = blocks(made)[0].grids
+    assert [line[0].text for line in grid.lines] == [
+        "target",
+        "source",
+        "item mean (scenario.train=target)",
+        "item mean (scenario.train=source)",
+    ]
+    assert [cell.text[:5] for cell in grid.lines[0][1:]] == ["0.600", "0.500"]
+    with pytest.raises(ConfigError, match="two rows are named 'target' at 5 shots"):
+        build([*entries, entry(5, "target", 0.4)], metrics=["mae"], shots=[5], resamples=100)
+
+
 def test_an_unadapted_model_is_told_by_the_column_of_no_shots(tmp_path: Path) -> None:
     rows = {
         (name, kind, shots): {"mae": [[0.5] * 3] * 2}

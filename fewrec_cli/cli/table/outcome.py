@@ -57,7 +57,8 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
     for runs in groups.values():
         done = tuple(read_run(run.folder) for run in runs if _done(run))
         if done:
-            entries.append(Entry(runs[0].row, done, runs[0].cell.state, runs[0].cell.track))
+            name = spec.rows[runs[0].row].shown or runs[0].row
+            entries.append(Entry(name, done, runs[0].cell.state, runs[0].cell.track))
     if not entries:
         raise RunFolderError(
             f"no run of table {spec.name} has finished in {plan.folder}",

@@ -51,7 +51,7 @@ def repeat(node: Node) -> Repeat:
 
 def row(node: Node, cells: Sequence[Cell]) -> Line:
     """A row of ours."""
-    parts = node.keys(("words", "more", "cells", "minutes", "repeat", "of"), ("minutes",))
+    parts = node.keys(("words", "more", "cells", "minutes", "repeat", "of", "shown"), ("minutes",))
 
     def pattern(one: Node) -> str:
         return _fitting(one, one.text(), cells)
@@ -75,6 +75,7 @@ def row(node: Node, cells: Sequence[Cell]) -> Line:
         minutes=optional(parts, "minutes", minutes, ()),
         repeat=optional(parts, "repeat", repeat, None),
         of=optional(parts, "of", lambda one: one.items(lambda entry: str(entry.value)), ()),
+        shown=optional(parts, "shown", Node.text, ""),
     )
 
 

@@ -227,7 +227,7 @@ def _fold(made: Generated, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def _places(owner: IntArray, key: FloatArray) -> IntArray:
+def _places(owner: IntArray, key: FloatArray | IntArray) -> IntArray:
     """Return each row's place among its owner's, by ascending key, ``(n,)``."""
     order = np.lexsort((key, owner))
     first = np.searchsorted(owner[order], owner[order])

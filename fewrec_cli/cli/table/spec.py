@@ -75,6 +75,8 @@ class Line:
         minutes: One run's time on one core, by pattern; the first that fits counts.
         repeat: What it is averaged over, None for its state's own.
         of: Rows above it whose runs it is made of (``strategy.runs``), in the same section.
+        shown: Its name in the table, empty for its own; rows of one name and of different support
+            sizes are one line.
     """
 
     words: tuple[str, ...]
@@ -83,6 +85,7 @@ class Line:
     minutes: tuple[tuple[str, float], ...]
     repeat: Repeat | None
     of: tuple[str, ...] = ()
+    shown: str = ""
 
     def stands(self, cell: Cell) -> bool:
         """Whether it stands in a section."""

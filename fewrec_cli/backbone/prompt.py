@@ -6,12 +6,16 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from fewrec_cli.backbone.form import Form, HeadStart
 from fewrec_cli.backbone.pair_texts import PairTexts, PairTokens
 from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.text.encode import pooled
 from fewrec_cli.text.language import Language
 from fewrec_cli.text.layout import Layout, Segment
+from fewrec_cli.text.tokens import tokenise
+from fewrec_cli.text.trunk import Read
 
 PLACE = re.compile(r"\{(user|item|answer)\}")
 CONTENT_FREE = ("N/A", "")
@@ -33,28 +37,29 @@ def prompt(
     so that the score starts as logit(first verbalizer) - logit(second), and everything that adapts
     a linear head adapts this one.
 
+    A model without a language-model head, such as a sentence encoder, fills no gap: there the mean
+    of all hidden states is read, with nothing where the answer would be, and the score starts as
+    its product with the unit vector of the first verbalizer less that with the second's: how much
+    nearer the prompt lies to one sentence than to the other.
+
     Args:
         language: With its language-model head.
         texts: Of users and items.
         template: With ``{item}`` and ``{answer}``, and ``{user}`` if wanted, each once; GPT-2
             continues it, so that ``{answer}`` ends it.
         verbalizers: What a liked and a disliked item are called; the output embeddings of a word
-            of several pieces are averaged.
+            of several pieces are averaged. Without a head: sentences.
         max_tokens: Of a whole sequence.
         soft: Places of learned vectors at the start.
 
     Raises:
-        ConfigError: The template or a verbalizer is not usable, or the model has no head.
+        ConfigError: The template or a verbalizer is not usable.
 
     Source:
         Schick, Schütze, "Exploiting Cloze Questions for Few Shot Text Classification", EACL 2021;
-        prompts without content: Zhao et al., "Calibrate Before Use", ICML 2021.
+        prompts without content: Zhao et al., "Calibrate Before Use", ICML 2021; sentences for
+        labels: Yin et al., "Benchmarking Zero-shot Text Classification", EMNLP 2019.
     """
-    if not language.has_head:
-        raise ConfigError(
-            f"backbone.score=prompt: {language.source.word} came without a language-model head",
-            "take backbone.score=cross or encoder, or weights that fill gaps (scratch has them)",
-        )
     parts = _parts(template, language)
     tokenizer = language.tokenizer
     edges: dict[str, list[int]] = {"first": [], "end": []}
@@ -63,7 +68,8 @@ def prompt(
     lead = " " if language.family == "gpt2" else ""
     users, items = ([_led(text, lead) for text in found] for found in _with_free(texts, language))
     fixed = {part.text: _ids(language, part.text) for part in parts if not part.name}
-    answer = [tokenizer.mask_token_id] if language.family == "bert" else []
+    masked = language.family == "bert" and language.has_head
+    answer = [tokenizer.mask_token_id] if masked else []
     taken = sum(len(fixed[part.text]) for part in parts if not part.name)
     taken += sum(map(len, edges.values())) + len(answer) + soft
     room = max_tokens - taken
@@ -79,7 +85,8 @@ def prompt(
         else:
             segments.append(Segment.fixed(fixed[part.text]))
     segments.append(Segment.fixed(edges["end"]))
-    weight, bias, over = _head(language, verbalizers, lead)
+    head = _head(language, verbalizers, lead) if language.has_head else None
+    weight, bias, over = head or (_apart(language, verbalizers), 0.0, None)
     free = len(users) - len(texts.users)
     start = HeadStart(
         weight,
@@ -88,7 +95,8 @@ def prompt(
         torch.arange(len(texts.items), len(texts.items) + free),
     )
     layout = Layout(segments, language.pad)
-    return Form(layout, "answer", over, start, tokens.notes, tuple(segments), room)
+    read: Read = "mean" if head is None else "answer"
+    return Form(layout, read, over, start, tokens.notes, tuple(segments), room)
 
 
 class Part(NamedTuple):
@@ -153,11 +161,7 @@ def _head(
         output, over = model.cls.predictions.decoder, model.cls.predictions.transform
     else:
         output, over = model.lm_head, None
-    if len(verbalizers) != 2:
-        raise ConfigError(
-            f"backbone.verbalizers has {len(verbalizers)} words",
-            "give two: what a liked item is called, and a disliked one",
-        )
+    _two(verbalizers)
     rows = [_pieces(language, lead + word, word) for word in verbalizers]
     if rows[0] == rows[1]:
         raise ConfigError(
@@ -170,6 +174,29 @@ def _head(
         if output.bias is not None:
             bias = float(output.bias[rows[0]].mean() - output.bias[rows[1]].mean())
     return (liked - other).clone(), bias, over
+
+
+def _two(verbalizers: Sequence[str]) -> None:
+    if len(verbalizers) != 2:
+        raise ConfigError(
+            f"backbone.verbalizers has {len(verbalizers)} words",
+            "give two: what a liked item is called, and a disliked one",
+        )
+
+
+def _apart(language: Language, verbalizers: Sequence[str]) -> Tensor:
+    """Return the difference of two sentences' unit vectors, ``(width,)``."""
+    _two(verbalizers)
+    tokens = tokenise(language, verbalizers, language.positions)
+    with torch.no_grad():
+        hidden = language.body(input_ids=tokens.ids, attention_mask=tokens.mask.long())
+    liked, other = normalize(pooled(hidden.last_hidden_state, tokens.lengths, "mean"), dim=1)
+    if torch.equal(liked, other):
+        raise ConfigError(
+            f"backbone.verbalizers '{verbalizers[0]}' and '{verbalizers[1]}' are the same tokens",
+            "give two sentences that the tokenizer tells apart",
+        )
+    return liked - other
 
 
 def _pieces(language: Language, text: str, word: str) -> list[int]:

@@ -5,6 +5,7 @@ import torch
 
 from fewrec_cli.backbone.prompt import CONTENT_FREE, prompt
 from fewrec_cli.core.errors import ConfigError
+from fewrec_cli.text.trunk import Trunk
 from tests.backbone.test_cross import ITEMS, USERS, language, texts
 from tests.backbone.tiny import made
 from tests.planted import planted_dataset
@@ -47,8 +48,6 @@ def test_the_head_starts_at_the_difference_of_the_words_logits(family) -> None:
     form = prompt(
         model, texts(), template=TEMPLATE[family], verbalizers=WORDS, max_tokens=64, soft=0
     )
-    from fewrec_cli.text.trunk import Trunk
-
     trunk = Trunk(model.body, family, form.read, form.over, 0)
     user, item = torch.tensor([0, 1, 1]), torch.tensor([0, 1, 3])
     with torch.no_grad():
@@ -96,11 +95,33 @@ def test_what_cannot_be_asked_is_told(family, words, said) -> None:
         prompt(language(family), texts(), **{**usual, **words})
 
 
-def test_a_model_without_a_language_model_head_cannot_fill_gaps() -> None:
+def encoded(model, sentence: str) -> torch.Tensor:
+    """Return the mean hidden state of a sentence, run alone."""
+    ids = torch.tensor([model.tokenizer(sentence)["input_ids"]])
+    with torch.no_grad():
+        return model.body(input_ids=ids).last_hidden_state[0].mean(0)
+
+
+def test_without_a_language_model_head_a_prompt_is_compared_with_two_sentences() -> None:
     model = language("bert")
     model.has_head = False
-    with pytest.raises(ConfigError, match="without a language-model head"):
-        prompt(model, texts(), template=TEMPLATE["bert"], verbalizers=WORDS, max_tokens=64, soft=0)
+    form = prompt(
+        model, texts(), template=TEMPLATE["bert"], verbalizers=WORDS, max_tokens=64, soft=0
+    )
+    trunk = Trunk(model.body, "bert", form.read, form.over, 0)
+    user, item = torch.tensor([0, 1]), torch.tensor([0, 3])
+    with torch.no_grad():
+        vectors = trunk(form.layout(user, item, form.layout.longest))
+    found = vectors @ form.start.weight + form.start.bias
+    unit = [encoded(model, word) / encoded(model, word).norm() for word in WORDS]
+    for row, (one, other) in enumerate(zip(user.tolist(), item.tolist(), strict=True)):
+        asked = TEMPLATE["bert"].replace("{answer}", "")
+        text = asked.replace("{user}", USERS[one]).replace("{item}", ITEMS[other])
+        expected = encoded(model, text) @ (unit[0] - unit[1])
+        assert float(found[row]) == pytest.approx(float(expected), abs=1e-5)
+    same = ["heat", "Heat"]
+    with pytest.raises(ConfigError, match="the same tokens"):
+        prompt(model, texts(), template=TEMPLATE["bert"], verbalizers=same, max_tokens=64, soft=0)
 
 
 def test_a_prompt_has_a_linear_head() -> None:

@@ -26,11 +26,13 @@ RIDGE = 1e-3
 
 
 class Generate(Strategy):
-    """score = level + slope · cosine(profile, item) + share · level of the support.
+    """score = level + slope · likeness + share · level of the support.
+
+    Likeness is cosine(profile, item) less cosine(profile of what was disliked, item).
 
     The profile is a text: the template filled with what the support says, and what GPT-2 writes
     after it. A language model that knows no user has encoded it and the items' texts; candidates
-    are ranked by their cosine. Only ``level``, ``slope`` (above 0) and ``share`` are fitted, by
+    are ranked by their likeness. Only ``level``, ``slope`` (above 0) and ``share`` are fitted, by
     least squares to episodes of the training rows, so that there are ratings to speak of: the order
     is that of no training. Profiles are kept in ``profiles.parquet`` of the run folder.
 
@@ -39,6 +41,8 @@ class Generate(Strategy):
         augment: Changes of the supports by name.
         augment_weight: Read by nothing.
         profile: Template of a user's text.
+        against: Template of the text that candidates are to be unlike, or None; nothing is written
+            after it.
         entry: Template of an item's text in a profile, or None.
         entries: Items in a list, at most.
         new_tokens: Written after a profile; 0: nothing.
@@ -73,6 +77,7 @@ class Generate(Strategy):
         augment: Mapping[str, Augment],
         augment_weight: float,
         profile: str,
+        against: str | None,
         entry: str | None,
         entries: int,
         new_tokens: int,
@@ -103,6 +108,7 @@ class Generate(Strategy):
             if value < least:
                 raise ConfigError(f"strategy.{name}={value} is too few", f"give {least} or more")
         self.template = profile
+        self.against = against
         self.entry = entry
         self.entries = entries
         self.describe = describe
@@ -139,6 +145,9 @@ class Generate(Strategy):
             mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
             least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
         self.profiles = Profiles(dataset, self.template, self.entry, self.entries, least)
+        self.others = None
+        if self.against is not None:
+            self.others = Profiles(dataset, self.against, self.entry, self.entries, least)
         self.reader = Encoder(reads, self.encoder, self.writing, backbone.reporter)
         vectors, self.texts = self.reader.items(describe=self.describe)
         told = vectors.any(1)
@@ -161,6 +170,9 @@ class Generate(Strategy):
         support = self.stretched(support, seed)
         texts = self.reader.written(self.profiles.texts(user, support), seed)
         vector = self._unit(self.reader.vectors(texts).to(self.item))
+        if self.others is not None:
+            other = self.reader.vectors(self.others.texts(user, support))
+            vector = vector - self._unit(other.to(self.item))
         total = (support.rating * support.weight).sum(1)
         return Profiled(self, vector, total / (support.weight.sum(1) + SHRINKAGE))
 
@@ -195,11 +207,15 @@ class Generate(Strategy):
     def profiles_of(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int
     ) -> Mapping[str, Sequence[str]]:
-        """Return each task's profile, the template's part and what was written after it."""
-        prompts = self.profiles.texts(user, self.stretched(support, seed))
+        """Return each task's profile, what was written after it, and what candidates are unlike."""
+        support = self.stretched(support, seed)
+        prompts = self.profiles.texts(user, support)
+        against = [""] * len(prompts)
+        if self.others is not None:
+            against = self.others.texts(user, support)
         whole = self.reader.written(prompts, seed)
         added = [text[len(start) :].strip() for start, text in zip(prompts, whole, strict=True)]
-        return {"prompt": prompts, "written": added}
+        return {"prompt": prompts, "written": added, "against": against}
 
     def descriptions(self) -> Mapping[str, Sequence[str]]:
         """Return each item's text, if it was gone on with."""
@@ -217,7 +233,7 @@ class Generate(Strategy):
                 shown = shown or f"{start} | {added}" if start else shown
         level, slope, share = self.found.tolist()
         return [
-            f"generate: score = {level:.2f} + {slope:.2f} cosine + {share:.2f} support's level",
+            f"generate: score = {level:.2f} + {slope:.2f} likeness + {share:.2f} support's level",
             f"generate: {empty:,} of {count:,} profiles are empty; the first other one: {shown}",
         ]
 
@@ -233,7 +249,8 @@ class Profiled(Adapted):
 
     Attributes:
         strategy: Knows the items.
-        vector: Of each profile, of length 1, or 0 where it is empty, ``(tasks, width)``.
+        vector: Of each profile less that of the disliked, each of length 1, or 0 where it is empty,
+            ``(tasks, width)``.
         level: Shrunken mean of each support, standard units, ``(tasks,)``.
     """
 
@@ -242,11 +259,11 @@ class Profiled(Adapted):
     level: Tensor
 
     def alike(self, item: Tensor) -> Tensor:
-        """Return the cosine of profile and items ``(tasks, n)``."""
+        """Return the likeness of profiles and items ``(tasks, n)``."""
         return (self.vector @ self.strategy.item.T).gather(1, item)
 
     def predict(self, backbone: Backbone, user: Tensor, item: Tensor) -> Prediction:
-        """Foretell ratings, standard units; for implicit data the cosine."""
+        """Foretell ratings, standard units; for implicit data the likeness."""
         level, slope, share = self.strategy.found
         return Prediction(level + slope * self.alike(item) + share * self.level[:, None])
 
@@ -264,7 +281,7 @@ def _least_squares(numbers: Tensor, rating: Tensor) -> Tensor:
     """Fit level, slope and share; a slope that is not above 0 is held there.
 
     Args:
-        numbers: 1, cosine and level of the support, ``(rows, 3)``.
+        numbers: 1, likeness and level of the support, ``(rows, 3)``.
         rating: Standard units, ``(rows,)``.
     """
     found = _solved(numbers, rating)

@@ -89,7 +89,7 @@ class TestGenerate(StrategyContract):
         assert score[liked].mean() > score[~liked].mean() + 0.2
 
 
-def test_scores_are_cosines_with_the_texts_less_the_mean() -> None:
+def test_scores_are_cosines_with_liked_less_those_with_disliked() -> None:
     strategy, backbone = ready("strategy.entries=2")
     batch = planted_tasks((60, 63))
     dataset, reads = told(), backbone.reads()
@@ -108,12 +108,18 @@ def test_scores_are_cosines_with_the_texts_less_the_mean() -> None:
     for task in range(3):
         seen = list(zip(batch.support.item[task].tolist(), stars[task].tolist(), strict=True))
         liked = sorted([one for one in seen if one[1] > 3.5], key=lambda one: -one[1])[:2]
-        text = ", ".join(dataset.item_facts["title"][item] for item, _ in liked) + "."
-        person = vector(text) - mean
+        disliked = reversed([one for one in seen if one[1] < 3.5])  # the last of equals first
+        others = sorted(disliked, key=lambda one: one[1])[:2]
+        people = []
+        for named in (liked, others):
+            text = ", ".join(dataset.item_facts["title"][item] for item, _ in named) + "."
+            people.append(vector(text) - mean)
         for place, item in enumerate(batch.query.item[task].tolist()):
             other = items[item] - mean
-            cosine = person @ other / np.linalg.norm(person) / np.linalg.norm(other)
-            assert found[task, place] == pytest.approx(cosine, abs=1e-4)
+            like, unlike = (
+                person @ other / np.linalg.norm(person) / np.linalg.norm(other) for person in people
+            )
+            assert found[task, place] == pytest.approx(like - unlike, abs=1e-4)
 
 
 def profiles(template: str, entries: int = 9, least: float | None = 0.5) -> Profiles:

@@ -27,7 +27,7 @@ DASHES: tuple[Any, ...] = (
     (0, (1, 4)),
 )
 FREE = 0.35
-"""Share of the models' range that stays in sight behind the last of them."""
+"""Share of the models' range that stays in sight behind the last of them and the best floor."""
 BANDS = 3
 """Of more models than this the intervals are left out of the curves: they would hide each other."""
 DECADES = 30.0
@@ -155,26 +155,25 @@ def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping
         panel.plot(place, means, label=name, **look)
     panel.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     panel.set_xlabel("support interactions (shots)")
-    _cut(
-        panel,
-        [mean for row in rows if row.kind == "model" and (mean := _mean(row, metric))],
-        metric,
-    )
+    _cut(panel, rows, metric)
     told = "bands: 95% interval over users and seeds" if len(names) <= BANDS else ""
     _axes(panel, metric, told)
 
 
-def _cut(panel: "Axes", models: Sequence[float], metric: str) -> None:
-    """Let floors leave the panel where they are far behind all models; mutates ``panel``."""
-    low, high = panel.get_ylim()
+def _cut(panel: "Axes", rows: Sequence[TableRow], metric: str) -> None:
+    """Let floors leave the panel that are far behind all models and the best floor; mutates."""
+    sign = 1.0 if metric in LOWER_IS_BETTER else -1.0
+    told = [(row, sign * mean) for row in rows if (mean := _mean(row, metric)) is not None]
+    models = [mean for row, mean in told if row.kind == "model"]
+    best: dict[Shots, float] = {}
+    for row, mean in told:
+        if row.kind == "floor":
+            best[row.shots] = min(mean, best.get(row.shots, mean))
     if not models:
         return
-    room = FREE * (max(models) - min(models))
-    if metric in LOWER_IS_BETTER:
-        high = min(high, max(models) + room)
-    else:
-        low = max(low, min(models) - room)
-    panel.set_ylim(low, high)
+    worst = max(*models, *best.values()) + FREE * (max(models) - min(models))
+    ends = sorted(sign * end for end in panel.get_ylim())
+    panel.set_ylim(*sorted(sign * end for end in (ends[0], min(ends[1], worst))))
 
 
 def _times(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping[str, Any]) -> None:

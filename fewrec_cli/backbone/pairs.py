@@ -1,7 +1,8 @@
 """Vectors of pairs of a user and an item: each different pair once, short texts with short ones."""
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from fewrec_cli.backbone.memo import Memo
-from fewrec_cli.text.encode import BUDGET
+from fewrec_cli.text.encode import BUDGET, PROBE_S, WORTH_SAYING_S
 from fewrec_cli.text.layout import Layout
 from fewrec_cli.text.trunk import Trunk
 
@@ -35,16 +36,23 @@ class PairVectors(nn.Module):
         n_items: Rows of the layout's table of items.
         checkpointing: Whether activations are computed again for the gradient; None: where they
             would take more than ``GRAPH``.
+        tell: Told how long it takes, where it takes long; None tells nobody.
     """
 
     def __init__(
-        self, layout: Layout, trunk: Trunk, n_items: int, checkpointing: bool | None
+        self,
+        layout: Layout,
+        trunk: Trunk,
+        n_items: int,
+        checkpointing: bool | None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
         self.layout = layout
         self.trunk = trunk
         self.n_items = n_items
         self.checkpointing = checkpointing
+        self.tell = tell
         self.memo = Memo()
         self._read_by: tuple[object, ...] = ()
 
@@ -99,11 +107,14 @@ class PairVectors(nn.Module):
         user, item = keys // self.n_items, keys % self.n_items
         lengths = self.layout.lengths(user, item)
         again = self._again(lengths)
+        clock = _Clock(lengths, self.tell)
         order, parts = [], []
         for rows, width in _batches(lengths, BUDGET.get(lengths.device.type, BUDGET["cpu"])):
             pair = (user.index_select(0, rows), item.index_select(0, rows))
             parts.append(self._once_more(*pair, width) if again else self._read(*pair, width))
             order.append(rows)
+            if not torch.is_grad_enabled():
+                clock.done(len(rows) * width)
         back = torch.cat(order).argsort()
         return torch.cat(parts).index_select(0, back)
 
@@ -132,6 +143,27 @@ class PairVectors(nn.Module):
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return vectors / math.sqrt(self.trunk.width)
+
+
+class _Clock:
+    """Says once, after the first second of reading, how long all of it takes."""
+
+    def __init__(self, lengths: Tensor, tell: Callable[[str], None] | None) -> None:
+        self.pairs, self.left = len(lengths), int(lengths.sum())
+        self.tell = tell
+        self.started, self.read = time.perf_counter(), 0
+
+    def done(self, tokens: int) -> None:
+        """Count the tokens of a batch."""
+        self.read += tokens
+        self.left -= tokens
+        spent = time.perf_counter() - self.started
+        if self.tell is None or spent < PROBE_S:
+            return
+        left = spent * self.left / self.read
+        if left > WORTH_SAYING_S:
+            self.tell(f"reading {self.pairs:,} pairs of a user and an item: about {left:.0f} s")
+        self.tell = None
 
 
 def _different(keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,7 @@ class Reader(Backbone):
         self.adaptive = tune(body, self.tuned, self.family, self.lora)
         trunk = Trunk(body, self.family, form.read, form.over, self.tuned.soft)
         rows = dataset.n_items + (0 if form.start is None else len(form.start.item))
-        self.vectors = PairVectors(form.layout, trunk, rows, self.checkpointing)
+        self.vectors = PairVectors(form.layout, trunk, rows, self.checkpointing, self.reporter.say)
         self.head = self._head(trunk.width, form)
         return form
 

@@ -11,6 +11,9 @@ from fewrec_cli.text.tune import layers_of
 from fewrec_cli.text.weights import Family
 
 Read = Pooling | Literal["answer"]
+KEPT = {"bert": 18, "gpt2": 30}
+"""Vectors of a token that a layer keeps for the gradient, attention aside: the least whole numbers
+above what was measured (GPT-2's GELU is written in nine steps)."""
 
 
 class PlainLayerNorm(nn.LayerNorm):
@@ -86,8 +89,8 @@ class Trunk(nn.Module):
 
     def numbers(self, tokens: int) -> int:
         """Return how many numbers a pair of so many tokens leaves for its gradient, from above."""
-        each = self.depth * (18 * self.width + 3 * self.heads * tokens) + 4 * self.width
-        return tokens * each
+        layer = KEPT[self.family] * self.width + 3 * self.heads * tokens
+        return tokens * (self.depth * layer + 4 * self.width)
 
     def forward(self, pairs: Sequences) -> Tensor:
         """Return the vectors of sequences, ``(pairs, width)``."""

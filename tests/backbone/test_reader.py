@@ -258,3 +258,30 @@ def test_a_known_item_has_a_bias_and_a_known_user_one_in_pretraining() -> None:
     assert torch.allclose(moved, backbone.personal[:6, None].expand(6, 7))
     backbone.known.zero_()
     assert torch.allclose(backbone(USERS, ITEMS)[0], plain[0] - backbone.item[ITEMS[0]])
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("tuned", ["lora", "all"])
+@pytest.mark.parametrize("plain", [False, True], ids=["fused", "plain"])
+def test_what_a_pair_keeps_for_its_gradient_is_foretold_from_above(family, tuned, plain) -> None:
+    backbone = made(family, "cross", f"backbone.tuned={tuned}", "backbone.scratch.width=64")
+    backbone.user_template = "A user of whom many words are said, one after the other. " * 3
+    dataset = planted_dataset()
+    backbone.prepare(dataset, dataset.interactions)
+    vectors, pairs = backbone.vectors, 32
+    tokens = vectors.layout.longest
+    if plain:
+        vectors.trunk.in_plain_steps()
+    own = {value.untyped_storage().data_ptr() for value in backbone.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        found = vectors._read(torch.zeros(pairs, dtype=torch.int64), torch.arange(pairs), tokens)
+    measured = sum(size for place, size in kept.items() if place not in own) / 4 / pairs
+    assert found.requires_grad
+    assert 0.4 * vectors.trunk.numbers(tokens) < measured < vectors.trunk.numbers(tokens)

@@ -54,6 +54,12 @@ GRIDS = {
     "test_every_scenario_runs_and_leaks_nothing": 6,
     "test_a_key_of_few_values_is_completed_by_all_of_them": 3,
     "test_outer_gradients_over_tasks_equal_the_loop_s": 13,
+    "test_what_a_pair_keeps_for_its_gradient_is_foretold_from_above": 4,
+    "test_adalora_is_refused_where_tasks_train": 3,
+    "test_adalora_gives_its_ranks_to_the_weights_that_matter": 2,
+    "test_vectors_are_the_model_s_own_pair_by_pair": 3,
+    "test_reptile_moves_lora_s_matrices_to_the_mean_of_what_tasks_adapt_to": 2,
+    "test_second_order_is_the_slope_of_the_outer_loss": 2,
 }
 """Tests of which every n-th case is unmarked and the others are slow: no case is left out, and
 ``make test`` stays short."""

@@ -30,6 +30,7 @@ class TestBertCross(ReaderContract):
         return made("bert", "cross", "backbone.tuned=lora")
 
 
+@pytest.mark.slow
 class TestBertPrompt(ReaderContract):
     def backbone(self) -> Reader:
         return made("bert", "prompt", "backbone.tuned=frozen")

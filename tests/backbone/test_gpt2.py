@@ -25,6 +25,7 @@ class ReaderContract(BackboneContract):
         return backbone
 
 
+@pytest.mark.slow
 class TestGpt2Cross(ReaderContract):
     def backbone(self) -> Reader:
         return made("gpt2", "cross", "backbone.tuned=lora")

@@ -35,7 +35,7 @@ def body(family: str):
     return load(locate("scratch", family, download=False), ("some text",), settings).body
 
 
-@pytest.mark.parametrize(("family", "word"), list(COUNTS), ids="-".join)
+@pytest.mark.parametrize(("family", "word"), list(COUNTS), ids=[" ".join(one) for one in COUNTS])
 def test_exactly_what_is_named_is_learned(family, word) -> None:
     model = body(family)
     tune(model, Tuned.parse(word), family, LORA)

@@ -62,6 +62,8 @@ def choose(
         )
     if engine == "loop":
         return EnginePath("loop", "as asked")
+    if which == "all" and set(names) == set(backbone.adapted_names("head")):
+        which = "head"  # a frozen language model has nothing else
     not_fast = fast.refusal(backbone, which, element=element, steps=steps)
     if engine == "fast" and not_fast is not None:
         raise ConfigError(

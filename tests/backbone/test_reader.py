@@ -10,6 +10,7 @@ from fewrec_cli.backbone.reader import Reader
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.engine import general, loop
 from fewrec_cli.engine.base import InnerLoop, query_losses
+from fewrec_cli.engine.choose import choose
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from tests.backbone.tiny import made, ready
 from tests.composed import built
@@ -232,6 +233,13 @@ def test_scoring_in_blocks_of_tasks_and_candidates_is_the_same(monkeypatch) -> N
     torch.testing.assert_close(*found)
 
 
+def chosen(backbone: Reader) -> str:
+    """Return the path that ``strategy.adapted=all`` takes."""
+    names = backbone.adapted_names("all")
+    backbone.adapted_by(names)
+    return choose("auto", backbone, names, "all", element=False, steps=1).path
+
+
 def test_what_is_adapted_is_what_is_tuned() -> None:
     lora = ready("bert", "cross", "backbone.tuned=lora")
     names = lora.adapted_names("all")
@@ -241,6 +249,8 @@ def test_what_is_adapted_is_what_is_tuned() -> None:
     assert lora.adapted_names("bias") == ("head.bias",)
     frozen = ready("bert", "cross")
     assert set(frozen.adapted_names("all")) == {"head.factor", "head.bias"}
+    assert chosen(frozen) == "fast"
+    assert chosen(lora) == "vmap"
     assert lora.numbers_of_a_row(lora.adapted_names("head")) == 16
     assert lora.numbers_of_a_row(names) > 1000
 

@@ -16,8 +16,8 @@ from fewrec_cli.experiment.floor import (
     oracle,
 )
 from fewrec_cli.metric.base import RankedLists, RatedQueries
-from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.scenario.base import Episodes
+from tests.metric.whole import score_tasks
 
 N_ITEMS = 30
 SHRINKAGE = {"item_shrinkage": 10.0, "user_shrinkage": 3.0}

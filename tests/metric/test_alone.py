@@ -7,7 +7,8 @@ from sklearn.metrics import roc_auc_score
 from fewrec_cli.core.types import FloatArray, IntArray
 from fewrec_cli.metric.alone import Alone, auc_of_users, compare_auc
 from fewrec_cli.metric.base import RankedLists
-from fewrec_cli.metric.evaluate import gather, score_block, score_tasks
+from fewrec_cli.metric.evaluate import gather, score_block
+from tests.metric.whole import score_tasks
 
 
 def drawn(seed: int, tasks: int = 120, users: int = 8) -> tuple[Alone, Alone, IntArray]:

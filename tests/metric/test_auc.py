@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from fewrec_cli.core.errors import RunError
 from fewrec_cli.metric.auc import auc, auc_user
 from fewrec_cli.metric.base import RankedLists
-from fewrec_cli.metric.evaluate import score_tasks
+from tests.metric.whole import score_tasks
 
 
 def lists(score, relevant, mask=None):

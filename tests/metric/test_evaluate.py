@@ -1,7 +1,6 @@
 """The door of the evaluation: all metrics of a row, in blocks or whole, over draws."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +8,11 @@ import pytest
 from fewrec_cli.core.errors import RunError, ShapeError
 from fewrec_cli.core.types import Scale
 from fewrec_cli.metric.base import RankedLists, RatedQueries
-from fewrec_cli.metric.evaluate import PerTask, gather, score_block, summarise
+from fewrec_cli.metric.evaluate import gather, score_block, summarise
 from fewrec_cli.metric.lists import Catalogue
 from fewrec_cli.metric.rating import aggregate
 from fewrec_cli.metric.settings import shown_metrics
+from tests.metric.whole import score_tasks
 
 K = (1, 3, 5, 10)
 WORDS = {"k": K, "no_positive": "skip", "seed": 4}
@@ -37,11 +37,6 @@ def part(lists, rated, rows):
             rated, **{name: getattr(rated, name)[rows] for name in ("expected", "rating", "mask")}
         ),
     )
-
-
-def score_tasks(lists: RankedLists, rated: RatedQueries | None, **words: Any) -> PerTask:
-    """Score tasks that fit into memory together: one block."""
-    return gather([score_block(lists, rated, **words)])
 
 
 def test_every_shown_metric_has_a_figure() -> None:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewrec_cli.metric.base import RankedLists
-from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.metric.further import FURTHER
 from fewrec_cli.metric.order import rank
 from tests.contracts import MetricContract
 from tests.metric.test_ranking import lists, random_lists
+from tests.metric.whole import score_tasks
 
 
 def figure(name, given_lists, k, no_positive="skip"):

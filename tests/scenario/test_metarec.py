@@ -12,12 +12,12 @@ from fewrec_cli.core.errors import FewrecError
 from fewrec_cli.core.seeding import generator
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.metric.base import RankedLists
-from fewrec_cli.metric.evaluate import score_tasks
 from fewrec_cli.metric.positives import Positives
 from fewrec_cli.scenario.base import Scenario, Split
 from fewrec_cli.scenario.candidates import CandidateSource
 from fewrec_cli.scenario.fold import TABLE
 from fewrec_cli.scenario.leak import check_leaks
+from tests.metric.whole import score_tasks
 from tests.scenario.contract import SMALL, ScenarioContract, made, shipped
 from tests.scenario.shipping import numbered
 from tests.scenario.test_real import movielens

@@ -3,11 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from fewrec_cli.backbone.head import AdaptedSet as AdaptedSet
+from fewrec_cli.backbone.head import Head as Head
+from fewrec_cli.backbone.head import HeadSpec as HeadSpec
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
@@ -18,22 +21,6 @@ from fewrec_cli.text.language import Language
 
 if TYPE_CHECKING:
     from fewrec_cli.backbone.listener import Listener
-
-AdaptedSet = Literal["head", "last", "bias", "all"]
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """The form of a head, from which the engine chooses its path.
-
-    Attributes:
-        form: ``factor``: score = offset + q·p + b, linear in what is adapted; ``mlp``: linear
-            layers with ReLU between; ``other``: any module.
-        widths: ``factor``: (factors,); ``mlp``: input, hidden ..., output.
-    """
-
-    form: Literal["factor", "mlp", "other"]
-    widths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -70,46 +57,6 @@ class Reads:
     texts: tuple[str, ...]
     pooling: Pooling
     max_tokens: int
-
-
-class Head(nn.Module, ABC):
-    """The part of a backbone that a task adapts: features to score, row by row."""
-
-    spec: HeadSpec
-
-    @abstractmethod
-    def forward(self, features: Tensor) -> Tensor:
-        """Score rows.
-
-        Args:
-            features: ``(..., width)``, as the backbone's ``encode`` returns them.
-
-        Returns:
-            Scores in standard units, ``(...)``.
-        """
-
-    @abstractmethod
-    def linear_view(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Show the head as linear in its last layer: score = offset + design · weights.
-
-        Args:
-            features: ``(..., width)``.
-
-        Returns:
-            ``offset (...)`` and ``design (..., columns)``.
-        """
-
-    @abstractmethod
-    def linear_weights(self) -> Tensor:
-        """Return the shared last-layer weights in the order of ``design``, ``(columns,)``."""
-
-    @abstractmethod
-    def from_linear(self, weights: Tensor) -> dict[str, Tensor]:
-        """Split weights ``(..., columns)`` into this head's named parameters."""
-
-    @abstractmethod
-    def adapted(self, which: AdaptedSet) -> tuple[str, ...]:
-        """Return the head's parameter names in the set ``head``, ``last`` or ``bias``."""
 
 
 class Backbone(nn.Module, ABC):

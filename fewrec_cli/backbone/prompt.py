@@ -196,7 +196,8 @@ def _apart(language: Language, verbalizers: Sequence[str]) -> Tensor:
             f"backbone.verbalizers '{verbalizers[0]}' and '{verbalizers[1]}' are the same tokens",
             "give two sentences that the tokenizer tells apart",
         )
-    return liked - other
+    apart: Tensor = liked - other
+    return apart
 
 
 def _pieces(language: Language, text: str, word: str) -> list[int]:

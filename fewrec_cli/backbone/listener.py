@@ -122,14 +122,18 @@ class Listener:
         return torch.cat([vectors, offset], -1)
 
     def read(self, told: Told, item: Tensor) -> Tensor:
-        """Return the vectors of pairs, ``(tasks, n, width)``; arguments as of ``features``."""
+        """Return the vectors of pairs, ``(tasks, n, width)``; arguments as of ``features``.
+
+        Users of whom the same is told share what is read.
+        """
         device = item.device
+        told, text = _different(told)
         segments = [self._segment(one, told, device) for one in self.form.telling]
         layout = Layout(segments, self.language.pad)
         vectors = PairVectors(
             layout, self.vectors.trunk, self.vectors.n_items, self.vectors.checkpointing
         ).to(device)
-        user = torch.arange(len(item), device=device)[:, None].expand(item.shape).reshape(-1)
+        user = text.to(device)[:, None].expand(item.shape).reshape(-1)
         found = kept(vectors, user, item.reshape(-1))
         return found.view(*item.shape, found.shape[1])
 
@@ -144,3 +148,10 @@ class Listener:
     def _led(self, text: str) -> str:
         spaced = self.language.family == "gpt2" and self.form.read == "answer"
         return f" {text}" if text and spaced else text
+
+
+def _different(told: Told) -> tuple[Told, Tensor]:
+    """Return each text once, and the place of each text among them."""
+    rows = torch.cat([told.lengths[:, None], told.ids], 1)
+    found, place = torch.unique(rows, dim=0, return_inverse=True)
+    return replace(told, ids=found[:, 1:], lengths=found[:, 0]), place

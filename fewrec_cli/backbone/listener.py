@@ -30,6 +30,10 @@ class Told:
     lengths: Tensor
     cut: int
 
+    def to(self, device: torch.device) -> Self:
+        """Return the same texts on ``device``."""
+        return replace(self, ids=self.ids.to(device), lengths=self.lengths.to(device))
+
     def take(self, texts: Tensor) -> Self:
         """Return some of the texts, by their index ``(n,)``."""
         return replace(self, ids=self.ids[texts], lengths=self.lengths[texts])
@@ -127,19 +131,19 @@ class Listener:
         Users of whom the same is told share what is read.
         """
         device = item.device
-        told, text = _different(told)
+        told, text = _different(told.to(device))
         segments = [self._segment(one, told, device) for one in self.form.telling]
         layout = Layout(segments, self.language.pad)
         vectors = PairVectors(
             layout, self.vectors.trunk, self.vectors.n_items, self.vectors.checkpointing
         ).to(device)
-        user = text.to(device)[:, None].expand(item.shape).reshape(-1)
+        user = text[:, None].expand(item.shape).reshape(-1)
         found = kept(vectors, user, item.reshape(-1))
         return found.view(*item.shape, found.shape[1])
 
     def _segment(self, one: Segment, told: Told, device: torch.device) -> Segment:
         if one.source == "user":
-            return replace(one, ids=told.ids.to(device), lengths=told.lengths.to(device))
+            return replace(one, ids=told.ids, lengths=told.lengths)
         ids, lengths = one.ids, one.lengths
         if one.source == "item":
             ids, lengths = ids[:, : max(self.most, 1)], lengths.clamp(max=self.most)

@@ -167,7 +167,7 @@ class Prompt(Strategy):
         """Put every support into words."""
         rows = self.stretched(support, seed)
         told, _ = self.texts.tell(_listener(backbone), user, rows)
-        return Prompted(self, replace(told, ids=told.ids.to(user.device)))
+        return Prompted(self, told.to(user.device))
 
     def unadapted(self, backbone: Backbone, user: Tensor) -> "Prompted":
         """Tell nothing but the facts of users."""

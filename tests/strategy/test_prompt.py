@@ -355,3 +355,12 @@ def test_such_a_command_is_refused_before_any_work(words: tuple[str, ...]) -> No
     assert [fault for fault, _ in faults if "strategy=prompt" in fault]
     fine = composed("strategy=prompt", "backbone=gpt2", "backbone.score=prompt")
     assert not list(broken_rules(lambda word: OmegaConf.select(fine, word, default=...)))
+
+
+@pytest.mark.gpu
+def test_cpu_and_gpu_agree() -> None:
+    strategy, backbone = ready("backbone.tuned=lora")
+    batch = planted_tasks(HELD_OUT)
+    expected = scores(strategy, backbone, batch)
+    found = scores(strategy.cuda(), backbone.cuda(), batch.to("cuda")).cpu()
+    torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-2)  # bfloat16 there

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,8 @@ from torch import Tensor, nn
 from fewrec_cli.backbone.head import AdaptedSet as AdaptedSet
 from fewrec_cli.backbone.head import Head as Head
 from fewrec_cli.backbone.head import HeadSpec as HeadSpec
+from fewrec_cli.backbone.listener import Listener as Listener
+from fewrec_cli.backbone.listener import Told as Told
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.types import Interactions
@@ -18,9 +19,6 @@ from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.text.encode import Pooling
 from fewrec_cli.text.language import Language
-
-if TYPE_CHECKING:
-    from fewrec_cli.backbone.listener import Listener
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ class Backbone(nn.Module, ABC):
         """
         return None
 
-    def listener(self) -> "Listener | None":
+    def listener(self) -> Listener | None:
         """Return what reads items together with a text about a user; None: nothing does.
 
         Asked once ``prepare`` is done, and anew each time.

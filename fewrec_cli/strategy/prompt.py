@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fewrec_cli.backbone.base import Backbone
-from fewrec_cli.backbone.listener import Listener, Told
+from fewrec_cli.backbone.base import Backbone, Listener, Told
 from fewrec_cli.core.errors import ConfigError, ScenarioError
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset

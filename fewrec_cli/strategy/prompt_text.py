@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fewrec_cli.backbone.listener import Listener, Told
+from fewrec_cli.backbone.base import Listener, Told
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows

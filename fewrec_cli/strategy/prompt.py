@@ -43,7 +43,7 @@ class Prompt(Strategy):
         entry: Template of an item in a list, or None.
         zero_shot: Whether nothing is learned.
         penalty: Of the head's squared change, in examples, where the vectors' total variance is 1;
-            None: chosen by cross-validation over the examples' users.
+            None: the largest that cross-validation over the examples' users finds no worse.
         outer_lr: Largest step size (Adam), > 0.
         weight_decay: Of Adam, >= 0.
         epochs: Passes over the examples.

@@ -284,16 +284,36 @@ def test_the_fit_is_the_minimum_of_the_penalised_loss_around_the_start() -> None
     np.testing.assert_allclose(fitted(plain, penalty)[0][:-1], other.coef_[0], rtol=1e-3)
 
 
-def test_the_penalty_is_the_one_that_foretells_users_left_out() -> None:
-    rows = examples(200)
-    noise = replace(
-        rows,
-        liked=torch.rand(200, generator=torch.Generator().manual_seed(9)) < 0.5,
-        start=torch.zeros(200),
-    )
-    assert chosen_penalty(noise) > chosen_penalty(replace(rows, start=torch.zeros(200)))
+def test_few_labels_move_a_head_only_where_they_say_so_plainly() -> None:
+    rows = replace(examples(200), start=torch.zeros(200))
+    drawn = torch.Generator().manual_seed(9)
+    noise = replace(rows, liked=torch.rand(200, generator=drawn) < 0.5)
+    assert chosen_penalty(noise) == PENALTIES[-1]
+    assert chosen_penalty(rows) < PENALTIES[-1]
     alone = replace(rows, user=torch.zeros(200, dtype=torch.int64))
     assert chosen_penalty(alone) == PENALTIES[-1]
+
+
+def test_the_penalty_is_the_largest_within_a_standard_error_of_the_best() -> None:
+    rows = examples(60, seed=3)
+    fold = (rows.user % 5).numpy()
+    losses = []
+    for penalty in PENALTIES:
+        each = np.zeros(60)
+        for out in range(5):
+            found, _ = fitted(rows.some(torch.from_numpy(fold != out)), penalty)
+            score = rows.start.double() + rows.features.double() @ found[:-1] + found[-1]
+            chance = torch.sigmoid(score).numpy()
+            right = np.where(rows.liked.numpy(), chance, 1 - chance)
+            each[fold == out] = -np.log(right)[fold == out]
+        losses.append(each)
+    best = min(losses, key=np.sum)
+    good = [
+        penalty
+        for penalty, each in zip(PENALTIES, losses, strict=True)
+        if (each - best).mean() <= (each - best).std(ddof=1) / 60**0.5
+    ]
+    assert chosen_penalty(rows) == max(good)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ IGNORED = (
 """Words and groups that say where files lie, what is kept, what computes; not what is measured."""
 ADDING = ("evaluation.further", "evaluation.k")
 """Words that choose how many metrics there are, and change the figures of none."""
+SIZES = ("scenario.curve", "scenario.shots")
+"""Words that choose the support sizes, which a table shows anyway: the last to tell rows apart."""
 GROUPS = ("data", "scenario", "backbone", "strategy")
 CHOSEN_INSIDE = ("adapter",)
 """Groups inside a group: ``strategy.adapter`` is chosen as ``strategy/adapter``."""
@@ -70,7 +72,7 @@ def text(value: object) -> str:
 
 
 def differing(several: Sequence[Words]) -> tuple[str, ...]:
-    """Return the keys in which some differ, choices of options first, then by length."""
+    """Return the keys in which some differ: choices of options first, then by length, sizes last."""
     keys = dict.fromkeys(key for words in several for key in words)
     varied = [key for key in keys if len({words.get(key) for words in several}) > 1]
     return tuple(sorted(varied, key=_weight))
@@ -110,8 +112,8 @@ def named(name: str, words: Words, keys: Iterable[str]) -> str:
     return f"{name} ({', '.join(told)})" if told else name
 
 
-def _weight(key: str) -> tuple[int, int, str]:
-    return key.count("."), len(key), key
+def _weight(key: str) -> tuple[bool, int, int, str]:
+    return key in SIZES, key.count("."), len(key), key
 
 
 def _group(path: str) -> str:

@@ -62,3 +62,10 @@ def test_a_word_that_only_one_has_tells_them_apart() -> None:
         "x",
         "x (b=2)",
     ]
+
+
+def test_sizes_are_told_where_nothing_else_differs() -> None:
+    first = {"scenario.curve": "[1]", "scenario.validation": "0.1"}
+    other = {"scenario.curve": "[5]", "scenario.validation": "0.2"}
+    assert distinguishing([first, other]) == ("scenario.validation",)
+    assert distinguishing([first, {**first, "scenario.curve": "[5]"}]) == ("scenario.curve",)

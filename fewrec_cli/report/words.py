@@ -72,7 +72,7 @@ def text(value: object) -> str:
 
 
 def differing(several: Sequence[Words]) -> tuple[str, ...]:
-    """Return the keys in which some differ: choices of options first, then by length, sizes last."""
+    """Return the keys in which some differ: options first, then by length, sizes last."""
     keys = dict.fromkeys(key for words in several for key in words)
     varied = [key for key in keys if len({words.get(key) for words in several}) > 1]
     return tuple(sorted(varied, key=_weight))

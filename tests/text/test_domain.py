@@ -408,6 +408,7 @@ def test_processes_pretrain_alike(tmp_path: Path) -> None:
     for number in range(2):
         own = {**os.environ, "FEWREC_CACHE": str(tmp_path / str(number))}
         words = [sys.executable, "-c", code]
-        done = subprocess.run(words, check=True, capture_output=True, text=True, env=own)
+        root = Path(__file__).parents[2]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, env=own, cwd=root)
         told.add(done.stdout)
     assert len(told) == 1

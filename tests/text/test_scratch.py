@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from fewrec_cli.text.scratch import BERT_WORDS, Scratch, scratch
 from fewrec_cli.text.weights import Family
 from tests.text.small import FORM, TEXTS
 
+ROOT = Path(__file__).parents[2]
 AGAIN = """
 import sys
 from tests.text.test_scratch import fingerprint
@@ -66,7 +68,7 @@ def test_gpt2_reads_any_bytes_and_returns_them() -> None:
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
 def test_another_process_makes_the_same_pieces_and_weights(family: Family) -> None:
     line = [sys.executable, "-c", AGAIN, family]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=120, cwd=ROOT)
     assert done.stdout.strip() == fingerprint(family)
 
 

@@ -73,6 +73,7 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
     assert all(name.endswith((".py", ".yaml", "py.typed")) for name in set(held) - set(foreign))
 
 
+@pytest.mark.slow
 def test_installed_package_is_the_one_that_answers(installed: Path, folder: Path) -> None:
     code = (
         "import fewrec_cli, fewrec_cli.configs as c; print(fewrec_cli.__file__); print(c.__file__)"
@@ -86,6 +87,7 @@ def test_installed_package_knows_its_version(installed: Path, folder: Path) -> N
     assert found.strip() == f"fewrec {fewrec_cli.__version__}"
 
 
+@pytest.mark.slow
 def test_installed_package_composes_from_an_empty_folder(installed: Path, folder: Path) -> None:
     words = ["train", "strategy=reptile", "--cfg", "job"]
     found = call(sys.executable, "-m", "fewrec_cli", *words, folder=folder, path=installed)

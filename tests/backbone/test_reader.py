@@ -129,6 +129,7 @@ def test_reptile_moves_lora_s_matrices_to_the_mean_of_what_tasks_adapt_to(family
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.slow
 def test_adalora_gives_its_ranks_to_the_weights_that_matter(family) -> None:
     torch.manual_seed(0)
     method = built("strategy", "strategy=transfer")

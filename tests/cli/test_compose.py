@@ -55,6 +55,7 @@ def test_equal_configs_share_a_hash_and_other_configs_have_another(
         "strategy=reptile seed=0,1 --multirun",
     ],
 )
+@pytest.mark.slow
 def test_a_sweep_works_in_any_order_of_words(line: str, fewrec: "Call", jobs: "Jobs") -> None:
     done = fewrec("train", *line.split())
     assert done.code == 0, done.err
@@ -121,6 +122,7 @@ def test_processes_above_the_first_are_silent(
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_a_refused_job_leaves_no_folder(fewrec: "Call", jobs: "Jobs") -> None:
     jobs.fault = DataError("ratings.csv is empty", "give another file")
     done = fewrec("train")
@@ -129,6 +131,7 @@ def test_a_refused_job_leaves_no_folder(fewrec: "Call", jobs: "Jobs") -> None:
     assert not any(Path.cwd().iterdir())
 
 
+@pytest.mark.slow
 def test_a_failed_run_ends_with_code_1_and_keeps_its_log(fewrec: "Call", jobs: "Jobs") -> None:
     jobs.fault = RunError("the loss is not finite", "lower strategy.inner_lr")
     assert fewrec("train").code == 1
@@ -197,6 +200,7 @@ class Closed:
 
 
 @pytest.mark.parametrize("line", ["train", "train -m seed=0,1", "train --cfg job", "list"])
+@pytest.mark.slow
 def test_a_closed_stdout_ends_the_command_quietly(
     line: str, fewrec: "Call", jobs: "Jobs", folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +211,7 @@ def test_a_closed_stdout_ends_the_command_quietly(
     assert "rror" not in done.err
 
 
+@pytest.mark.slow
 def test_a_missing_import_of_a_users_module_is_told_with_its_line(
     fewrec: "Call", jobs: "Jobs", folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_the_runs_own_config_is_used_with_the_words_on_top(
     assert jobs.bases == [base]
 
 
+@pytest.mark.slow
 def test_the_evaluation_gets_its_own_folder_beside_others_of_the_kind(
     base: Path, fewrec: "Call", jobs: "Jobs"
 ) -> None:
@@ -46,6 +47,7 @@ def test_the_evaluation_gets_its_own_folder_beside_others_of_the_kind(
     assert re.fullmatch(rf"outputs/evaluate/{middle}/[\d-]+-[0-9a-f]{{8}}", name)
 
 
+@pytest.mark.slow
 def test_other_shots_leave_the_tasks_as_they_were(base: Path, fewrec: "Call", jobs: "Jobs") -> None:
     fewrec("evaluate", f"run={base}", "scenario.shots=1")
     assert jobs.configs[-1]["scenario"]["min_interactions"] == 5 + 8

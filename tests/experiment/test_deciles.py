@@ -153,6 +153,7 @@ def test_all_deciles_together_say_what_the_run_says(split_run: Path, metric: str
         assert whole.p == pytest.approx(told["p"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_nothing_is_split_unless_asked_for(finished: Path) -> None:
     assert not (finished / "deciles.parquet").exists()
     assert "deciles" not in json.loads((finished / "manifest.json").read_text())
@@ -167,6 +168,7 @@ def test_sizes_off_the_curve_are_evaluated_too() -> None:
     assert set(evaluator.deciles.columns()["shots"]) == {"1", "all"}
 
 
+@pytest.mark.slow
 def test_no_line_depends_on_the_blocks_that_candidates_come_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -69,6 +69,7 @@ def test_whoever_does_not_ask_for_examples_gets_episodes(world: World) -> None:
     assert type(steps_of(world, plain, 0, "0-maml", 0, 1)) is Steps
 
 
+@pytest.mark.slow
 def test_a_language_model_learns_from_examples_in_the_whole_pipeline(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     words = (

@@ -125,6 +125,7 @@ def test_pairwise_training_learns_what_a_group_likes(
     assert found["maml"] > max(found["popularity"], found["random"]) + 0.1
 
 
+@pytest.mark.slow
 def test_implicit_data_are_not_ranked_among_liked_items_only(
     clicks: Path, folder: Path, fewrec: "Call"
 ) -> None:
@@ -134,6 +135,7 @@ def test_implicit_data_are_not_ranked_among_liked_items_only(
     assert not files(folder)
 
 
+@pytest.mark.slow
 def test_candidates_that_cannot_be_sampled_are_refused_before_training(
     folder: Path, fewrec: "Call", quick: Words
 ) -> None:

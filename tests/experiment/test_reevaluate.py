@@ -91,6 +91,7 @@ def test_a_run_from_before_some_keys_has_its_figures_again(
     assert rows(done.run) == rows(finished)
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_changed_is_refused(finished: Path, fewrec: "Call", folder: Path) -> None:
     base = Path(shutil.copytree(finished, folder / "base"))
     config = (base / "config.yaml").read_text()

@@ -75,6 +75,7 @@ def test_the_folder_holds_exactly_what_is_promised(finished: Path) -> None:
     assert {path.relative_to(finished).as_posix() for path in paths} == FILES
 
 
+@pytest.mark.slow
 def test_metrics_are_written_last(finished: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
     del times[finished / "log.txt"]  # closed at the very end

@@ -139,6 +139,7 @@ def test_an_entry_that_goes_away_while_it_is_read_is_trained_anew(
     same_figures(first.run, second.run)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_keeps_nothing(
     fewrec: "Call", cached: Words, monkeypatch: pytest.MonkeyPatch
 ) -> None:

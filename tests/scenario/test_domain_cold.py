@@ -225,6 +225,7 @@ def ran(folder: Path, *words: str) -> RunResult:
     return result
 
 
+@pytest.mark.slow
 def test_without_a_labelled_row_nothing_is_trained_and_all_scores_are_tied(tmp_path: Path) -> None:
     words = ("scenario.domain_shots=0", "strategy=transfer", "strategy/adapter=ridge")
     result = ran(tmp_path, *words)

@@ -191,6 +191,7 @@ def test_examples_are_read_no_further_than_asked() -> None:
     assert none.found.tolist() == [0.0, 1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_gpt2_writes_after_a_profile_and_both_are_encoded() -> None:
     strategy, backbone = ready("strategy.new_tokens=4", "strategy.describe=true", backbone="gpt2")
     batch = planted_tasks((60, 64))

@@ -231,6 +231,7 @@ def test_a_task_does_not_depend_on_its_neighbours() -> None:
     torch.testing.assert_close(whole[3:4], alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_frozen_model_s_head_is_fitted_to_the_examples_and_told_by_levels() -> None:
     strategy, backbone = ready(penalty=1.0)
     assert not strategy.phases
@@ -319,6 +320,7 @@ def test_the_penalty_is_the_largest_within_a_standard_error_of_the_best() -> Non
 @pytest.mark.parametrize(
     "words", [{"family": "bert"}, {"family": "gpt2"}, {"family": "bert", "implicit": True}]
 )
+@pytest.mark.slow
 def test_a_model_that_learns_gets_a_gradient_from_every_step(words: dict[str, Any]) -> None:
     strategy, backbone = ready("backbone.tuned=lora", "backbone.bias_l2=0", **words)
     assert strategy.phases == (strategy,)

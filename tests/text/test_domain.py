@@ -268,6 +268,7 @@ def test_no_pair_is_left_alone_or_lost() -> None:
 @pytest.mark.parametrize(
     ("family", "task"), [("bert", "mlm"), ("gpt2", "causal"), ("bert", "contrastive")]
 )
+@pytest.mark.slow
 def test_pretraining_lowers_the_held_out_loss_once_and_alike(family: Family, task: str) -> None:
     before = {name: value.clone() for name, value in state(language(family).model).items()}
     said = Heard()

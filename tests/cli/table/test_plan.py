@@ -130,6 +130,7 @@ JOINED = ONE_RUN | {
 }
 
 
+@pytest.mark.slow
 def test_a_wrong_word_is_told_without_what_follows_from_it(
     table_file: Write, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_wrong_word_is_told_without_what_follows_from_it(
     assert fault.problem == "scenario.draw is not an option of scenario=user_cold"
 
 
+@pytest.mark.slow
 def test_a_row_made_of_others_names_their_runs_and_follows_them(
     table_file: Write, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ class ReaderContract(BackboneContract):
         return backbone
 
 
+@pytest.mark.slow
 class TestBertCross(ReaderContract):
     def backbone(self) -> Reader:
         return made("bert", "cross", "backbone.tuned=lora")

@@ -17,6 +17,8 @@ from tests.composed import built
 from tests.contracts import fed, planted_tasks
 from tests.planted import planted_dataset
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("transformers")
 
 USERS, ITEMS = torch.arange(6), torch.arange(42).reshape(6, 7)

@@ -19,6 +19,8 @@ from fewrec_cli.scenario import candidates
 from tests.experiment.conftest import Call
 from tests.experiment.test_evaluate import cells_of, made
 
+pytestmark = pytest.mark.slow
+
 SPLIT = ("evaluation.deciles=[2,all]", "evaluation.save_predictions=true", "scenario.draws=2")
 
 

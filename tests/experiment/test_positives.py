@@ -8,6 +8,8 @@ import pytest
 
 from tests.experiment.conftest import QUICK, Outcome, call
 
+pytestmark = pytest.mark.slow
+
 ASKED = ("evaluation.positives=top:3", "evaluation.further=[ndcg_binary,map_multi]")
 
 

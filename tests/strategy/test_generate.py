@@ -65,6 +65,7 @@ def ready(
     return made.eval(), own.eval()
 
 
+@pytest.mark.slow
 class TestGenerate(StrategyContract):
     words = ("strategy=generate",)
 

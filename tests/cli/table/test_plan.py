@@ -17,6 +17,8 @@ from fewrec_cli.cli.words import Line
 from fewrec_cli.core.errors import Faults
 from tests.cli.table.conftest import ONE_RUN, Write, write_table
 
+pytestmark = pytest.mark.slow
+
 
 def planned(path: Path, home: Path, words: tuple[str, ...] = ()) -> Plan:
     return plan_of(read_spec("small", path), catalogue(), home / "small", words=words)

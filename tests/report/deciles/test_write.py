@@ -21,6 +21,8 @@ from fewrec_cli.report.run import read_run
 from tests.report.deciles.made import FLOOR, made_run
 from tests.report.grammar import structure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> DecileTable:

@@ -23,15 +23,15 @@ from tests.guard import sitecustomize  # noqa: E402, F401 - refuses the network 
 from tests.planted import planted_dataset  # noqa: E402
 
 GRIDS = {
-    "test_parts_work_together": 36,
+    "test_parts_work_together": 60,
     "test_weights_scores_and_outer_gradients_equal_the_hand_s": 6,
     "test_loop_equals_the_batched_path_and_the_hand": 3,
     "test_every_strategy_ends_the_same_on_every_path": 5,
     "test_a_step_in_parts_has_the_loss_and_the_gradient_of_the_whole": 5,
     "test_outer_gradient_is_that_of_the_hand_written_loop": 3,
-    "test_bad_data_end_in_two_lines_and_leave_nothing": 12,
+    "test_bad_data_end_in_two_lines_and_leave_nothing": 24,
     "test_bad_words_end_in_two_lines_and_leave_nothing": 5,
-    "test_a_mistake_is_told_in_two_lines": 10,
+    "test_a_mistake_is_told_in_two_lines": 16,
     "test_data_check_tells_the_same": 4,
     "test_real_counts": 3,
     "test_lists_equal_the_hand_s_and_leave_out_what_was_seen": 3,
@@ -43,7 +43,7 @@ GRIDS = {
     "test_means_equal_a_loop_over_lines": 3,
     "test_what_cannot_be_is_told_in_two_lines": 3,
     "test_windows_keep_their_length_as_other_windows_may_be_trained_on": 2,
-    "test_option_composes": 5,
+    "test_option_composes": 8,
     "test_fewrec_lines_run": 3,
     "test_an_unfinished_run_is_refused": 3,
     "test_an_open_mapping_takes_any_key": 2,

@@ -26,6 +26,7 @@ class ReaderContract(BackboneContract):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 class TestGpt2Cross(ReaderContract):
     def backbone(self) -> Reader:
         return made("gpt2", "cross", "backbone.tuned=lora")

@@ -68,6 +68,7 @@ class TestHybrid(BackboneContract):
         return hybrid(content="table")
 
 
+@pytest.mark.slow
 class TestHybridOfAProcess(BackboneContract):
     def backbone(self) -> TextFactors:
         return hybrid(content="process")

@@ -98,6 +98,7 @@ def test_ctrl_c_ends_with_130_in_one_line(folder: Path) -> None:
     assert not any(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_listening_is_no_fault(folder: Path) -> None:
     with started(["-m", "fewrec_cli", "list"], folder) as process:
         assert process.stdout is not None

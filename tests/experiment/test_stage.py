@@ -65,6 +65,7 @@ def same_figures(one: Path, two: Path) -> None:
     pd.testing.assert_frame_equal(*tasks, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_the_weights_of_the_first_and_says_so(
     fewrec: "Call", cached: Words, untrained: Any
 ) -> None:

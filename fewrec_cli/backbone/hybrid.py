@@ -1,7 +1,8 @@
 """Ids where they are known, texts where they are not: ``TextFactors`` with both."""
 
-from typing import Any, Literal
+from typing import Any, Unpack
 
+from fewrec_cli.backbone.mf import FactorWords
 from fewrec_cli.backbone.text_factors import Reading, TextFactors
 from fewrec_cli.text.domain import Pretraining, Task
 from fewrec_cli.text.encode import Pooling
@@ -21,16 +22,7 @@ def hybrid(
     scratch: dict[str, Any],
     pretrain: Task,
     pretraining: dict[str, Any],
-    factors: int,
-    init_scale: float,
-    item_shrinkage: float,
-    id_dropout: float,
-    l2: float,
-    bias_l2: float,
-    user_l2: float,
-    side_l2: float,
-    content: Literal["table", "process"],
-    blocks: int,
+    **words: Unpack[FactorWords],
 ) -> TextFactors:
     """Return matrix factorization over ids, attributes and texts.
 
@@ -50,17 +42,4 @@ def hybrid(
         Scratch(**scratch),
         Pretraining(pretrain, **pretraining, max_tokens=max_tokens, pooling=pooling),
     )
-    return TextFactors(
-        reading=reading,
-        ids=True,
-        factors=factors,
-        init_scale=init_scale,
-        item_shrinkage=item_shrinkage,
-        id_dropout=id_dropout,
-        l2=l2,
-        bias_l2=bias_l2,
-        user_l2=user_l2,
-        side_l2=side_l2,
-        content=content,
-        blocks=blocks,
-    )
+    return TextFactors(reading=reading, ids=True, **words)

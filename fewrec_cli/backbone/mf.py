@@ -1,7 +1,7 @@
 """Matrix factorization: biases, factors and attributes; a task adapts its own factors and bias."""
 
 from copy import deepcopy
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import torch
@@ -15,6 +15,21 @@ from fewrec_cli.backbone.unique import different, kept
 from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
+
+
+class FactorWords(TypedDict):
+    """The keys of ``MF`` that a backbone built on it takes as they are; ``MF`` explains them."""
+
+    factors: int
+    init_scale: float
+    item_shrinkage: float
+    id_dropout: float
+    l2: float
+    bias_l2: float
+    user_l2: float
+    side_l2: float
+    content: Literal["table", "process"]
+    blocks: int
 
 
 class FactorHead(Head):

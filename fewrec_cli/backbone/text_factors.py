@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fewrec_cli.backbone.base import Reads
-from fewrec_cli.backbone.mf import MF
+from fewrec_cli.backbone.mf import MF, FactorWords
 from fewrec_cli.backbone.start import start_of
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
@@ -75,9 +75,8 @@ class TextFactors(MF):
     Args:
         reading: How texts become numbers.
         ids: Whether an item with training ratings has a vector of its own besides its attributes.
-        factors: As in ``MF``, and so are those that follow, but for ``weights``.
-        weights: The language model's, or a run folder whose trained backbone this one starts from
-            and whose language model it has.
+        **words: As in ``MF``. ``reading.weights`` may name a run folder, whose trained backbone
+            this one starts from and whose language model it has.
 
     Raises:
         ConfigError: ``content=process`` without ids: it foretells vectors from those of ids.
@@ -90,37 +89,16 @@ class TextFactors(MF):
         *,
         reading: Reading,
         ids: bool,
-        factors: int,
-        init_scale: float,
-        item_shrinkage: float,
-        id_dropout: float,
-        l2: float,
-        bias_l2: float,
-        user_l2: float,
-        side_l2: float,
-        content: Literal["table", "process"],
-        blocks: int,
+        **words: Unpack[FactorWords],
     ) -> None:
-        if content == "process" and not ids:
+        if words["content"] == "process" and not ids:
             raise ConfigError(
                 "backbone.content=process learns from the vectors of known items' ids, and there "
                 "are none",
                 "take backbone.content=table, or backbone=hybrid, which has ids",
             )
         start = start_of(reading.weights)
-        super().__init__(
-            factors=factors,
-            init_scale=init_scale,
-            item_shrinkage=item_shrinkage,
-            id_dropout=id_dropout,
-            l2=l2,
-            bias_l2=bias_l2,
-            user_l2=user_l2,
-            side_l2=side_l2,
-            content=content,
-            blocks=blocks,
-            weights=start.run,
-        )
+        super().__init__(**words, weights=start.run)
         self.reading = replace(reading, weights=start.language)
         self.ids = ids
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fewrec_cli.experiment.figure import GREY, STYLE, axis_label, frame
 from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report.build import plotted
-from fewrec_cli.report.model import Section, Shots, Table, TableRow
+from fewrec_cli.report.model import Section, Shots, Table, TableRow, place_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,7 +127,7 @@ def _curve(panel: "Axes", rows: Sequence[TableRow], metric: str, dashes: Mapping
 
     A model whose colour another one has already is dashed, with open marks.
     """
-    sizes = sorted({row.shots for row in rows}, key=_place)
+    sizes = sorted({row.shots for row in rows}, key=place_of)
     names = list(dict.fromkeys(row.row for row in rows if row.kind == "model"))
     for name in _best_floors(rows, metric):
         own = _line(rows, name, "floor", metric)
@@ -267,7 +267,7 @@ def _line(rows: Sequence[TableRow], name: str, kind: str, metric: str) -> list[T
         for row in rows
         if (row.row, row.kind) == (name, kind) and _mean(row, metric) is not None
     ]
-    return sorted(own, key=lambda row: _place(row.shots))
+    return sorted(own, key=lambda row: place_of(row.shots))
 
 
 def _ends(row: TableRow, metric: str) -> tuple[float, float]:
@@ -285,10 +285,6 @@ def _mean(row: TableRow, metric: str) -> float | None:
 
 def _of(row: TableRow, section: Section) -> bool:
     return (row.state, row.track) == (section.state, section.track)
-
-
-def _place(shots: Shots) -> float:
-    return float("inf") if shots == "all" else shots
 
 
 def _slug(text: str) -> str:

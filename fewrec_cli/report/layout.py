@@ -8,7 +8,7 @@ from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report import cells
 from fewrec_cli.report.assemble import ORDER
 from fewrec_cli.report.build import plotted
-from fewrec_cli.report.model import Section, Shots, Table, TableRow, Verdict
+from fewrec_cli.report.model import Section, Shots, Table, TableRow, Verdict, place_of
 from fewrec_cli.report.pair import ranked
 
 Spread = Literal["sd", "interval"]
@@ -68,7 +68,7 @@ def blocks(table: Table, spread: Spread = "sd") -> tuple[Block, ...]:
 
 def _block(table: Table, section: Section, spread: Spread) -> Block:
     rows = [row for row in table.rows if _of(row, section)]
-    sizes = sorted({row.shots for row in rows}, key=_place)
+    sizes = sorted({row.shots for row in rows}, key=place_of)
     told = [one for one in table.verdicts if (one.check.state, one.check.track) == _key(section)]
     one_size = len(sizes) < 2
     grids = (
@@ -160,7 +160,7 @@ def _others(rows: Sequence[TableRow], metrics: Sequence[str], name: str) -> tupl
 def _curves(table: Table, section: Section) -> list[Grid]:
     """The means of two metrics at every support size, of models and of the best floors."""
     rows = [row for row in table.curve if _of(row, section)]
-    sizes = sorted({row.shots for row in rows}, key=_place)
+    sizes = sorted({row.shots for row in rows}, key=place_of)
     lines: list[tuple[Cell, ...]] = []
     kinds = []
     if len(sizes) < 2:
@@ -295,7 +295,3 @@ def _of(row: TableRow, section: Section) -> bool:
 
 def _key(section: Section) -> tuple[str, str]:
     return section.state, section.track
-
-
-def _place(shots: Shots) -> float:
-    return float("inf") if shots == "all" else shots

@@ -228,3 +228,8 @@ class Table:
     verdicts: tuple[Verdict, ...]
     against: str
     notes: tuple[str, ...]
+
+
+def place_of(shots: Shots) -> float:
+    """Return where a support size stands among others: by number, ``all`` last."""
+    return float("inf") if shots == "all" else shots

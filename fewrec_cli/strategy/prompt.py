@@ -18,7 +18,7 @@ from fewrec_cli.strategy.adapter.base import Adapter
 from fewrec_cli.strategy.augment.base import Augment
 from fewrec_cli.strategy.base import Batch, Feed, Outer, Strategy
 from fewrec_cli.strategy.prompt_fit import Examples, chosen_penalty, fitted
-from fewrec_cli.strategy.prompt_text import SupportText
+from fewrec_cli.strategy.prompt_text import SupportText, listener_of
 
 CONTENT_FREE = "N/A"
 
@@ -113,7 +113,7 @@ class Prompt(Strategy):
         Raises:
             ConfigError: The backbone does not read users and items together.
         """
-        listener = _listener(backbone)
+        listener = listener_of(backbone)
         self.stepwise = not self.zero_shot and (listener.learns or dataset.implicit)
         self.least: float | None = None
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
@@ -148,7 +148,7 @@ class Prompt(Strategy):
 
     def logit(self, backbone: Backbone, told: Told, item: Tensor) -> Tensor:
         """Return the score of items ``(tasks, n)`` for users of whom something is told."""
-        features = _listener(backbone).features(told, item)
+        features = listener_of(backbone).features(told, item)
         change = features @ self.found[:-1] + self.found[-1]
         score: Tensor = backbone.head(features) + change
         return score
@@ -165,7 +165,7 @@ class Prompt(Strategy):
     ) -> "Prompted":
         """Put every support into words."""
         rows = self.stretched(support, seed)
-        told, _ = self.texts.tell(_listener(backbone), user, rows)
+        told, _ = self.texts.tell(listener_of(backbone), user, rows)
         return Prompted(self, told.to(user.device))
 
     def unadapted(self, backbone: Backbone, user: Tensor) -> "Prompted":
@@ -219,7 +219,7 @@ class Prompt(Strategy):
 
     def _example(self, backbone: Backbone, batch: TaskBatch) -> Examples:
         """Return the query rows of a batch as the head reads them."""
-        listener = _listener(backbone)
+        listener = listener_of(backbone)
         told = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=False).told
         features = listener.features(told, batch.query.item)
         start = backbone.head(features) + features @ self.found[:-1] + self.found[-1]
@@ -250,7 +250,7 @@ class Prompt(Strategy):
 
     def remarks(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> Sequence[str]:
         """Show what is told of a user, and count the support rows that had no room."""
-        listener, shown = _listener(backbone), ""
+        listener, shown = listener_of(backbone), ""
         rows = left_out = cut = 0
         for one in tasks:
             told, spoken = self.texts.tell(
@@ -292,14 +292,3 @@ class Prompted(Adapted):
     def take(self, tasks: Tensor) -> Self:
         """Return what is told of some of the tasks."""
         return replace(self, told=self.told.take(tasks))
-
-
-def _listener(backbone: Backbone) -> Listener:
-    found = backbone.listener()
-    if found is None:
-        raise ConfigError(
-            "strategy=prompt puts the support into words, and this backbone does not read users "
-            "and items together",
-            "take backbone=bert or gpt2 with backbone.score=cross or prompt",
-        )
-    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fewrec_cli.backbone.base import Listener, Told
+from fewrec_cli.backbone.base import Backbone, Listener, Told
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows
@@ -148,3 +148,19 @@ def _beyond(
     lengths = listener.lengths([texts[task] for task in places])
     pairs = zip(places, lengths, strict=True)
     return [task for task, length in pairs if length > listener.room and rows[task]]
+
+
+def listener_of(backbone: Backbone) -> Listener:
+    """Return what reads texts about users together with items.
+
+    Raises:
+        ConfigError: The backbone reads no pairs.
+    """
+    found = backbone.listener()
+    if found is None:
+        raise ConfigError(
+            "strategy=prompt puts the support into words, and this backbone does not read users "
+            "and items together",
+            "take backbone=bert or gpt2 with backbone.score=cross or prompt",
+        )
+    return found

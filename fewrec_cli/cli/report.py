@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fewrec_cli.report.deciles.model import DecileTable
-    from fewrec_cli.report.layout import Grid
+    from fewrec_cli.report.grid import Grid
     from fewrec_cli.report.model import Shots, Table
 
 Spread = Literal["sd", "interval"]

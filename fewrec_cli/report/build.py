@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.metric.settings import LOWER_IS_BETTER, shown_metrics
 from fewrec_cli.report.assemble import Part, assemble
-from fewrec_cli.report.compare import FLOOR, Comparisons, compared
+from fewrec_cli.report.compare import FLOOR, Comparisons, Variants, compared
 from fewrec_cli.report.group import Entry
 from fewrec_cli.report.interval import intervals
 from fewrec_cli.report.line import Line, cluster_of
@@ -36,6 +36,7 @@ def build(
     metrics: Sequence[str] | None = None,
     shots: Sequence[Shots] | None = None,
     against: str = FLOOR,
+    variants: Variants | None = None,
     published: Sequence[Published] = (),
     checks: Sequence[Check] = (),
     states: Sequence[str] = (),
@@ -51,6 +52,7 @@ def build(
         metrics: Columns; None for the few that a run shows on a terminal.
         shots: Support sizes; None for each section's own headline size.
         against: ``floor`` for the best floor of each section and metric, or a row's name.
+        variants: Rows that are also compared with another row, which they are a variant of.
         published: Rows of papers.
         checks: Promises of agreement with published rows.
         states: Order of the sections; states that are not named follow in the order of entries.
@@ -69,7 +71,7 @@ def build(
     parts, unlike = assemble(entries, scores, selection)
     parts = _ordered(parts, states)
     _check_shots(parts, shots)
-    found = compared(parts, columns, shots, against, resamples, SEED)
+    found = compared(parts, columns, shots, against, variants or {}, resamples, SEED)
     rows: list[TableRow] = []
     curve: list[TableRow] = []
     for part in parts:

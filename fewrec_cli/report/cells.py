@@ -49,7 +49,7 @@ def spread(figure: Figure, which: Literal["sd", "interval"]) -> str:
     return f"{mean} [{number(figure.low)}, {number(figure.high)}]"
 
 
-def versus(one: Versus | None) -> str:
+def versus(one: Versus | None, digits: int = 3) -> str:
     """Return a difference with its interval and corrected p.
 
     Example:
@@ -58,21 +58,21 @@ def versus(one: Versus | None) -> str:
     """
     if one is None:
         return NOTHING
-    told = signed(one.difference)
+    told = signed(one.difference, digits)
     if one.low is not None and one.high is not None:
-        told += f" [{signed(one.low)}, {signed(one.high)}]"
+        told += f" [{signed(one.low, digits)}, {signed(one.high, digits)}]"
     return told if one.p_holm is None else f"{told}, p {p_value(one.p_holm)}"
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 3) -> str:
     """Return a difference with its sign.
 
     Example:
-        >>> signed(0.0041), signed(-0.0041), signed(0.0)
-        ('+0.004', '−0.004', '0.000')
+        >>> signed(0.0041), signed(-0.0041, 4), signed(0.0)
+        ('+0.004', '−0.0041', '0.000')
     """
-    rounded = round(value, 3)
-    return f"{rounded:+.3f}".replace("-", MINUS) if rounded else "0.000"
+    rounded = round(value, digits)
+    return f"{rounded:+.{digits}f}".replace("-", MINUS) if rounded else f"{0:.{digits}f}"
 
 
 def p_value(p: float) -> str:

@@ -1,6 +1,6 @@
 """Which rows of a table are compared with which, and which of them may stand in bold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -25,6 +25,8 @@ from fewrec_cli.report.pair import (
 FLOOR = "floor"
 Key = tuple[int, int, str]
 """Two rows by identity, and the metric."""
+Variants = Mapping[str, str]
+"""Name of a row to that of the row which it is a variant of."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,21 @@ class Comparisons:
 
     Attributes:
         told: The comparison of each (row by identity, metric).
+        beside: That with the row it is a variant of, likewise.
         best: Rows in bold, by (identity, metric).
         notes: Plain sentences on what could not be compared.
     """
 
     told: dict[tuple[int, str], Versus]
+    beside: dict[tuple[int, str], Versus]
     best: frozenset[tuple[int, str]]
     notes: tuple[str, ...]
 
     def add(self, figure: Figure, line: Line, metric: str) -> Figure:
-        """Return a row's figure with its comparison and its bold."""
+        """Return a row's figure with its comparisons and its bold."""
         key = (id(line), metric)
-        return replace(figure, versus=self.told.get(key), best=key in self.best)
+        told, beside = self.told.get(key), self.beside.get(key)
+        return replace(figure, versus=told, beside=beside, best=key in self.best)
 
 
 def compared(
@@ -52,12 +57,14 @@ def compared(
     metrics: Sequence[str],
     shots: Sequence[Shots] | None,
     against: str,
+    variants: Variants,
     resamples: int,
     seed: int,
 ) -> Comparisons:
     """Compare every model with the best floor or a named row, and the best row with the next.
 
-    All comparisons of one metric in the table, of both sorts, are one family of Holm's correction.
+    A variant of another row is compared with that, too. All comparisons of one metric in the table,
+    of every sort, are one family of Holm's correction.
 
     Raises:
         ConfigError: No row has the name ``against``.
@@ -65,30 +72,35 @@ def compared(
     """
     _check_name(parts, against)
     told: dict[tuple[int, str], Versus] = {}
+    beside: dict[tuple[int, str], Versus] = {}
     best: set[tuple[int, str]] = set()
     notes: list[str] = []
     for metric in (metric for metric in metrics if ranked(metric)):
         asked: list[Pair] = []
+        own: list[Pair] = []
         leading: list[Pair] = []
         found: dict[Key, Difference] = {}
         for part in parts:
             for size in (part.section.shots,) if shots is None else shots:
                 lines = [line for line in part.at(size) if _mean(line, metric) is not None]
                 more = _asked(part, lines, metric, against, parts)
+                named = _named(lines, metric, variants)
                 first, note = _leading(part, lines, metric)
                 notes += note
-                for pair in (*more, *first):
+                for pair in (*more, *named, *first):
                     found.setdefault(_key(pair), difference(pair, part.users))
                 asked += more
+                own += named
                 leading += first
         listed = tested(list(found.values()), resamples=resamples, seed=seed)
         results = dict(zip(found, corrected(listed), strict=True))
-        for pair in asked:
-            versus = results[_key(pair)]
-            if versus is not None:
-                told[id(pair.line), metric] = versus
+        for pairs, place in ((asked, told), (own, beside)):
+            for pair in pairs:
+                versus = results[_key(pair)]
+                if versus is not None:
+                    place[id(pair.line), metric] = versus
         best |= {(id(one.line), metric) for one in leading if _holds(one, results[_key(one)])}
-    return Comparisons(told, frozenset(best), tuple(dict.fromkeys(notes)))
+    return Comparisons(told, beside, frozenset(best), tuple(dict.fromkeys(notes)))
 
 
 def _asked(
@@ -114,6 +126,14 @@ def _asked(
         if not paired(line, target):
             _refuse(line, target)
     return [one for line in others if comparable(one := Pair(line, target, metric))]
+
+
+def _named(lines: Sequence[Line], metric: str, variants: Variants) -> list[Pair]:
+    """Pair the variants of one section and size with what they are variants of."""
+    models = {line.row: line for line in lines if line.kind == "model"}
+    both = [(name, other) for name, other in variants.items() if {name, other} <= set(models)]
+    pairs = [Pair(models[name], models[other], metric) for name, other in both]
+    return [pair for pair in pairs if comparable(pair)]
 
 
 def _leading(part: Part, lines: Sequence[Line], metric: str) -> tuple[list[Pair], list[str]]:

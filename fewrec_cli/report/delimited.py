@@ -3,7 +3,7 @@
 import csv
 import io
 
-from fewrec_cli.report.model import Figure, Table, TableRow
+from fewrec_cli.report.model import Figure, Table, TableRow, Versus
 
 HEAD = (
     "state",
@@ -25,6 +25,13 @@ HEAD = (
     "p",
     "p_holm",
     "users",
+    "variant_of",
+    "variant_difference",
+    "variant_low",
+    "variant_high",
+    "variant_p",
+    "variant_p_holm",
+    "variant_users",
     "draws",
     "tasks",
     "seeds",
@@ -49,13 +56,8 @@ def delimited(table: Table) -> str:
 
 
 def _line(table: Table, row: TableRow, metric: str, figure: Figure) -> list[object]:
-    one, size = figure.versus, row.parameters
+    size = row.parameters
     seeds = " ".join(str(seed) for seed in row.seeds)
-    versus = (
-        (None,) * 7
-        if one is None
-        else (one.against, one.difference, one.low, one.high, one.p, one.p_holm, one.users)
-    )
     return [
         row.state,
         row.track,
@@ -69,7 +71,8 @@ def _line(table: Table, row: TableRow, metric: str, figure: Figure) -> list[obje
         figure.low,
         figure.high,
         int(figure.best),
-        *versus,
+        *_versus(figure.versus),
+        *_versus(figure.beside),
         row.draws,
         row.tasks,
         seeds,
@@ -80,6 +83,12 @@ def _line(table: Table, row: TableRow, metric: str, figure: Figure) -> list[obje
         row.source,
         _check(table, row, metric),
     ]
+
+
+def _versus(one: Versus | None) -> tuple[object, ...]:
+    if one is None:
+        return (None,) * 7
+    return one.against, one.difference, one.low, one.high, one.p, one.p_holm, one.users
 
 
 def _check(table: Table, row: TableRow, metric: str) -> str:

@@ -1,11 +1,12 @@
 """A table as JSON, rows as in ``metrics.json``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fewrec_cli.report.lined import lined
-from fewrec_cli.report.model import Figure, Table, TableRow, Verdict
+from fewrec_cli.report.model import Figure, Table, TableRow, Verdict, Versus
 
 
 def document(table: Table) -> str:
@@ -24,6 +25,7 @@ def document(table: Table) -> str:
 
 
 def _row(row: TableRow) -> dict[str, Any]:
+    beside = _told({name: figure.beside for name, figure in row.metrics.items()})
     return {
         "row": row.row,
         "kind": row.kind,
@@ -37,15 +39,16 @@ def _row(row: TableRow) -> dict[str, Any]:
         "adapt_ms_per_task": row.adapt_ms_per_task,
         "parameters": None if row.parameters is None else asdict(row.parameters),
         "metrics": {name: _figure(figure) for name, figure in row.metrics.items()},
-        "versus": {
-            name: asdict(figure.versus)
-            for name, figure in row.metrics.items()
-            if figure.versus is not None
-        },
+        "versus": _told({name: figure.versus for name, figure in row.metrics.items()}),
+        **({"beside": beside} if beside else {}),
         "words": dict(row.words),
         "source": row.source,
         "runs": ["/".join(Path(run).parts[-2:]) for run in row.runs],
     }
+
+
+def _told(several: Mapping[str, Versus | None]) -> dict[str, Any]:
+    return {name: asdict(one) for name, one in several.items() if one is not None}
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from fewrec_cli.report.figure import Picture
-from fewrec_cli.report.layout import Block, Cell, Grid, Spread, blocks
+from fewrec_cli.report.grid import Cell, Grid
+from fewrec_cli.report.layout import Block, Spread, blocks
 from fewrec_cli.report.model import Table
 
 STYLE = """

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fewrec_cli.report.layout import Block, Cell, Grid, Spread, blocks
+from fewrec_cli.report.grid import Cell, Grid
+from fewrec_cli.report.layout import Block, Spread, blocks
 from fewrec_cli.report.model import Table
 
 SPECIAL = {

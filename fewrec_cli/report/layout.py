@@ -8,37 +8,11 @@ from fewrec_cli.metric.settings import LOWER_IS_BETTER
 from fewrec_cli.report import cells
 from fewrec_cli.report.assemble import ORDER
 from fewrec_cli.report.build import plotted
+from fewrec_cli.report.differences import differences, variants
+from fewrec_cli.report.grid import Cell, Grid, kinds_of, name_of, titled
 from fewrec_cli.report.model import Section, Shots, Table, TableRow, Verdict, place_of
-from fewrec_cli.report.pair import ranked
 
 Spread = Literal["sd", "interval"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: its text, and whether it is the best of its column beyond chance."""
-
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One grid.
-
-    Attributes:
-        title: One line above it.
-        head: Column names; the first column is text, all others are figures.
-        lines: One list of cells per line.
-        kinds: Kind of each line's row, empty for a line that is none.
-        detail: Whether a format that can fold may fold it.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    lines: tuple[tuple[Cell, ...], ...]
-    kinds: tuple[str, ...]
-    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +50,8 @@ def _block(table: Table, section: Section, spread: Spread) -> Block:
         if one_size
         else [_by_shots(rows, metric, sizes, spread) for metric in table.metrics]
     )
-    grids += _differences(table, rows, sizes)
+    grids += differences(table, rows, sizes)
+    grids += variants(table, rows, sizes)
     if one_size:
         grids += _curves(table, section)
     grids += _intervals(table, rows, spread) if one_size else []
@@ -96,12 +71,12 @@ def _by_metric(
     head += ["check"] if told else []
     lines = []
     for row in rows:
-        line = [Cell(_name(row)), *(_cell(row, metric, spread) for metric in table.metrics)]
+        line = [Cell(name_of(row)), *(_cell(row, metric, spread) for metric in table.metrics)]
         line += [Cell(cells.milliseconds(row.adapt_ms_per_task))] if timed else []
         line += [Cell(cells.parameters(row.parameters))] if sized else []
         line += [Cell(_checked(row, told))] if told else []
         lines.append(tuple(line))
-    return Grid(_caption(rows, spread), tuple(head), tuple(lines), _kinds(rows))
+    return Grid(_caption(rows, spread), tuple(head), tuple(lines), kinds_of(rows))
 
 
 def _by_shots(
@@ -118,43 +93,11 @@ def _by_shots(
         at = {row.shots: row for row in rows if (row.row, row.kind) == (name, kind)}
         told = [_cell(at[size], metric, spread) if size in at else Cell("") for size in sizes]
         if any(cell.text not in ("", cells.NOTHING) for cell in told):
-            lines.append((Cell(_name(next(iter(at.values())))), *told))
+            lines.append((Cell(name_of(next(iter(at.values())))), *told))
             kinds.append(kind)
     head = ("", *(cells.shots(size) for size in sizes))
     title = f"{titled(metric)}; {_caption(rows, spread)}"
     return Grid(title, head, tuple(lines), tuple(kinds))
-
-
-def _differences(table: Table, rows: Sequence[TableRow], sizes: Sequence[Shots]) -> list[Grid]:
-    """Each row against the best floor or the named row, with interval and corrected p."""
-    grids = []
-    for size in sizes:
-        compared = [row for row in rows if row.shots == size and _has_versus(row)]
-        metrics = [m for m in table.metrics if any(row.metrics[m].versus for row in compared)]
-        if not compared:
-            continue
-        other = "best floor" if table.against == "floor" else table.against
-        lines = [_others(compared, metrics, other)] if table.against == "floor" else []
-        lines += [
-            (Cell(_name(row)), *(Cell(cells.versus(row.metrics[m].versus)) for m in metrics))
-            for row in compared
-        ]
-        at = f" at {cells.shots(size)}" if len(sizes) > 1 else ""
-        title = (
-            f"Difference to {other}{at}: mean over users [95% interval], p of the paired t test "
-            "over users, Holm-corrected over all comparisons of the metric"
-        )
-        kinds = ("",) * (len(lines) - len(compared)) + _kinds(compared)
-        grids.append(Grid(title, ("", *map(titled, metrics)), tuple(lines), kinds))
-    return grids
-
-
-def _others(rows: Sequence[TableRow], metrics: Sequence[str], name: str) -> tuple[Cell, ...]:
-    told = []
-    for metric in metrics:
-        versus = [one for row in rows if (one := row.metrics[metric].versus) is not None]
-        told.append(Cell(" / ".join(dict.fromkeys(one.against for one in versus))))
-    return (Cell(name), *told)
 
 
 def _curves(table: Table, section: Section) -> list[Grid]:
@@ -195,11 +138,11 @@ def _intervals(table: Table, rows: Sequence[TableRow], spread: Spread) -> list[G
     other: Spread = "interval" if spread == "sd" else "sd"
     own = [row for row in rows if row.kind != "published"]
     lines = tuple(
-        (Cell(_name(row)), *(Cell(cells.spread(row.metrics[m], other)) for m in table.metrics))
+        (Cell(name_of(row)), *(Cell(cells.spread(row.metrics[m], other)) for m in table.metrics))
         for row in own
     )
     title = "Mean and 95% interval over users and seeds" if other == "interval" else _caption(own)
-    return [Grid(title, ("", *map(titled, table.metrics)), lines, _kinds(own), detail=True)]
+    return [Grid(title, ("", *map(titled, table.metrics)), lines, kinds_of(own), detail=True)]
 
 
 def _verdicts(told: Sequence[Verdict]) -> Grid:
@@ -249,22 +192,11 @@ def _caption(rows: Sequence[TableRow], spread: Spread = "sd") -> str:
     return f"{', '.join(told)}; mean {beside}"
 
 
-def titled(metric: str) -> str:
-    """Return a metric with the direction in which it is better."""
-    if not ranked(metric):
-        return metric
-    return f"{metric} ↓" if metric in LOWER_IS_BETTER else f"{metric} ↑"
-
-
 def _cell(row: TableRow, metric: str, spread: Spread) -> Cell:
     figure = row.metrics[metric]
     if row.kind == "published":
         return Cell(cells.exact(figure.mean))
     return Cell(cells.spread(figure, spread), figure.best)
-
-
-def _name(row: TableRow) -> str:
-    return f"{row.row} (published)" if row.kind == "published" else row.row
 
 
 def _names(rows: Sequence[TableRow]) -> list[tuple[str, str]]:
@@ -273,20 +205,12 @@ def _names(rows: Sequence[TableRow]) -> list[tuple[str, str]]:
     return sorted(found, key=lambda key: order[key[1]])
 
 
-def _kinds(rows: Sequence[TableRow]) -> tuple[str, ...]:
-    return tuple(row.kind for row in rows)
-
-
 def _is(row: TableRow, key: tuple[str, str]) -> bool:
     return (row.row, row.kind) == key
 
 
 def _mean(row: TableRow, metric: str) -> float | None:
     return row.metrics[metric].mean
-
-
-def _has_versus(row: TableRow) -> bool:
-    return any(figure.versus is not None for figure in row.metrics.values())
 
 
 def _of(row: TableRow, section: Section) -> bool:

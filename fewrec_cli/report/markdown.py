@@ -1,6 +1,7 @@
 """A table as Markdown, as GitHub and most editors show it."""
 
-from fewrec_cli.report.layout import Block, Cell, Grid, Spread, blocks
+from fewrec_cli.report.grid import Cell, Grid
+from fewrec_cli.report.layout import Block, Spread, blocks
 from fewrec_cli.report.model import Table
 
 SPECIAL = "\\`*<>|"

@@ -46,6 +46,7 @@ class Figure:
             are several) together; None where the metric has no figure per task.
         high: Upper end.
         versus: Against the best floor or the named row; None where nothing was compared.
+        beside: Against the row that this one is a variant of; None where it is of none.
         best: Whether the row is the best of its section and its difference to the second-best
             holds (p_holm < 0.05): printed in bold.
     """
@@ -56,6 +57,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     versus: Versus | None = None
+    beside: Versus | None = None
     best: bool = False
 
 

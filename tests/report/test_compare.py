@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from fewrec_cli.core.errors import RunFolderError
+from fewrec_cli.report.layout import blocks
 from fewrec_cli.report.model import Published
 from tests.report.tabling import FLOOR, row, run, table
 
@@ -77,6 +78,51 @@ def test_p_values_of_one_metric_are_corrected_together(tmp_path: Path) -> None:
     assert versus[0] is not None
     assert versus[0].p_holm == pytest.approx(min(1.0, smallest * pairs))
     assert best.best
+
+
+def test_a_variant_is_compared_with_its_row_too_within_the_same_family(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    floor = random.normal(1.0, 0.1, (2, 20))
+    plain = floor - 0.1 + random.normal(0.0, 0.1, (2, 20))
+    finer = plain - 0.02 + random.normal(0.0, 0.02, (2, 20))
+    words = {"strategy._target_": "fewrec_cli.strategy.reptile.Reptile"}
+    other = run(
+        tmp_path / "finer",
+        finer.tolist(),
+        floor=floor.tolist(),
+        users=range(20),
+        name="reptile",
+        words=words,
+    )
+    first = run(tmp_path / "plain", plain.tolist(), floor=floor.tolist(), users=range(20))
+    alone, found = table(first, other), table(first, other, variants={"reptile": "maml"})
+    beside = row(found, "reptile").metrics["mae"].beside
+    assert beside is not None
+    assert (beside.against, beside.users) == ("maml", 20)
+    assert beside.difference == pytest.approx((finer - plain).mean())
+    assert beside.p == pytest.approx(stats.ttest_rel(finer.mean(0), plain.mean(0)).pvalue)
+    assert row(found, "maml").metrics["mae"].beside is None
+    assert row(found, "reptile").metrics["ndcg@5"].beside is not None
+    raw = [row(found, name).metrics["mae"].versus for name in ("maml", "reptile")]
+    p = [one.p for one in (*raw, beside) if one is not None and one.p is not None]
+    told = [one.p_holm for one in (*raw, beside) if one is not None]
+    stepped = [value * (3 - place) for place, value in enumerate(sorted(p))]
+    expected = {value: max(stepped[: place + 1]) for place, value in enumerate(sorted(p))}
+    assert told == pytest.approx([min(1.0, expected[value]) for value in p])
+    for name in ("maml", "reptile"):  # the floors' comparisons are the same but for the correction
+        one, two = (row(which, name).metrics["mae"].versus for which in (alone, found))
+        assert one is not None
+        assert two is not None
+        assert (one.against, one.difference, one.p) == (two.against, two.difference, two.p)
+    shown = [grid for block in blocks(found) for grid in block.grids if "variant" in grid.title]
+    assert [line[0].text for grid in shown for line in grid.lines] == ["reptile against maml"]
+    assert not any("variant" in grid.title for block in blocks(alone) for grid in block.grids)
+
+
+def test_a_variant_whose_row_is_absent_is_compared_with_the_floors_alone(tmp_path: Path) -> None:
+    found = table(run(tmp_path / "a", FLOOR), variants={"maml": "reptile", "reptile": "maml"})
+    assert row(found, "maml").metrics["mae"].beside is None
+    assert row(found, "maml").metrics["mae"].versus is not None
 
 
 def test_bold_needs_a_difference_that_holds(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 from fewrec_cli.report.document import document
 from fewrec_cli.report.figure import Picture, pictures, themed
 from fewrec_cli.report.formats import FILES
+from fewrec_cli.report.grid import Cell, Grid
 from fewrec_cli.report.html import html
 from fewrec_cli.report.latex import latex, parts
-from fewrec_cli.report.layout import Cell, Grid
 from fewrec_cli.report.markdown import markdown
 from fewrec_cli.report.model import (
     Check,
@@ -68,7 +68,8 @@ def row(
 
 def table() -> Table:
     versus = Versus("item mean", -0.05, -0.06, -0.04, 1e-5, 3e-5, 1234)
-    best = Figure(0.7, 0.01, 0.002, 0.68, 0.72, versus, best=True)
+    beside = Versus("maml", -0.0004, -0.0006, -0.0002, 1e-3, 2e-3, 1234)
+    best = Figure(0.7, 0.01, 0.002, 0.68, 0.72, versus, beside, best=True)
     rows = (
         row(NASTY, "model", 0.7, best=best),
         row("MeLU-5", "published", 0.7854),
@@ -193,6 +194,8 @@ def test_csv_has_a_line_per_row_and_metric() -> None:
     first = lines[0]
     assert (first["row"], first["metric"], first["best"]) == (NASTY, "mae", "1")
     assert (float(first["difference"]), float(first["p_holm"])) == (-0.05, 3e-5)
+    assert (first["variant_of"], first["variant_difference"]) == ("maml", "-0.0004")
+    assert lines[1]["variant_of"] == ""
     assert (first["seeds"], first["trainable"], first["check"]) == ("0 1", "45818", "FAIL")
     assert lines[3]["source"] == "Lee et al., KDD 2019, Table 2"
     assert lines[2]["mean"] == ""
@@ -206,6 +209,8 @@ def test_json_has_the_rows_of_a_run_and_more_and_no_machines_path() -> None:
     assert first["metrics"]["mae"]["mean"] == 0.7
     assert first["metrics"]["mae"]["best"] is True
     assert first["versus"]["mae"]["against"] == "item mean"
+    assert first["beside"]["mae"]["difference"] == -0.0004
+    assert "beside" not in told["rows"][1]
     assert first["parameters"] == {"trainable": 45818, "adapted": 17}
     assert first["runs"] == ["sweep/0-abc"]
     assert told["checks"][0]["verdict"] == "FAIL"

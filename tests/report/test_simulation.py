@@ -56,7 +56,7 @@ def rates(tables: int, effect: float, floors: int = 1) -> Rates:
     for _ in range(tables):
         lines = table(random, effect, floors)
         part = Part(Section("user_cold", "", 5, ""), tuple(lines), np.arange(USERS))
-        found = compared([part], ["mae"], None, "floor", 2, 0)
+        found = compared([part], ["mae"], None, "floor", {}, 2, 0)
         told.append(_count(found, lines))
     return Rates(*np.mean(told, axis=0).tolist())
 

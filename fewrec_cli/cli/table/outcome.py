@@ -53,12 +53,12 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
 
     spec, groups = plan.spec, _by_row_and_cell(plan.runs)
     missing = _missing(groups)
+    shown = {name: row.shown or name for name, row in spec.rows.items()}
     entries = []
     for runs in groups.values():
         done = tuple(read_run(run.folder) for run in runs if _done(run))
         if done:
-            name = spec.rows[runs[0].row].shown or runs[0].row
-            entries.append(Entry(name, done, runs[0].cell.state, runs[0].cell.track))
+            entries.append(Entry(shown[runs[0].row], done, runs[0].cell.state, runs[0].cell.track))
     if not entries:
         raise RunFolderError(
             f"no run of table {spec.name} has finished in {plan.folder}",
@@ -73,6 +73,7 @@ def write_table(plan: Plan, notes: Sequence[str] = ()) -> Outcome:
         title=spec.title,
         metrics=spec.metrics,
         shots=spec.shots,
+        variants={shown[one]: shown[row.against] for one, row in spec.rows.items() if row.against},
         published=[one for one in spec.published if (one.state, one.track) in there],
         checks=[one for one in spec.checks if (one.row, one.state, one.track) in ours],
         notes=(*tracks, *spec.notes, *notes, *absent),

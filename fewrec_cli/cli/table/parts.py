@@ -51,7 +51,8 @@ def repeat(node: Node) -> Repeat:
 
 def row(node: Node, cells: Sequence[Cell]) -> Line:
     """A row of ours."""
-    parts = node.keys(("words", "more", "cells", "minutes", "repeat", "of", "shown"), ("minutes",))
+    keys = ("words", "more", "cells", "minutes", "repeat", "of", "shown", "against")
+    parts = node.keys(keys, ("minutes",))
 
     def pattern(one: Node) -> str:
         return _fitting(one, one.text(), cells)
@@ -76,7 +77,26 @@ def row(node: Node, cells: Sequence[Cell]) -> Line:
         repeat=optional(parts, "repeat", repeat, None),
         of=optional(parts, "of", lambda one: one.items(lambda entry: str(entry.value)), ()),
         shown=optional(parts, "shown", Node.text, ""),
+        against=optional(parts, "against", Node.text, ""),
     )
+
+
+def variants(rows: Mapping[str, Line], nodes: Mapping[str, Node], cells: Sequence[Cell]) -> None:
+    """Whether rows that are compared with another one stand somewhere beside it."""
+    for name, line in rows.items():
+        others = [one for one in rows if one != name]
+        if not line.against:
+            continue
+        if line.against not in others:
+            nodes[name].fault(
+                f"is compared with {line.against!r}, which is no other row",
+                ask(line.against, others, f"one of: {', '.join(others) or 'none'}"),
+            )
+        elif not any(line.stands(cell) and rows[line.against].stands(cell) for cell in cells):
+            nodes[name].fault(
+                f"is compared with {line.against!r}, which stands in none of its sections",
+                "name a section of both with cells",
+            )
 
 
 def made_of(rows: Mapping[str, Line], nodes: Mapping[str, Node], cells: Sequence[Cell]) -> None:

@@ -88,6 +88,7 @@ def _spec(name: str, words: tuple[str, ...], node: Node) -> Spec:
     nodes = parts.entries(read, "rows")
     rows = {one: parts.row(inner, cells) for one, inner in nodes.items()}
     parts.made_of(rows, nodes, cells)
+    parts.variants(rows, nodes, cells)
     for wrong in [one for one in (*states, *tracks, *rows) if not set(one).isdisjoint(PARTING)]:
         node.fault(f"has a part named {wrong!r}", f"leave out {' and '.join(PARTING)}")
     if "rows" in read and not rows:

@@ -77,6 +77,7 @@ class Line:
         of: Rows above it whose runs it is made of (``strategy.runs``), in the same section.
         shown: Its name in the table, empty for its own; rows of one name and of different support
             sizes are one line.
+        against: Row that it is a variant of and is compared with, besides the floors; or empty.
     """
 
     words: tuple[str, ...]
@@ -86,6 +87,7 @@ class Line:
     repeat: Repeat | None
     of: tuple[str, ...] = ()
     shown: str = ""
+    against: str = ""
 
     def stands(self, cell: Cell) -> bool:
         """Whether it stands in a section."""

@@ -109,6 +109,21 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "is made of 'ridge', which does not stand in few users A",
         "name the sections of both",
     ),
+    "row against": (
+        {"table.rows.ridge.against": "mamll"},
+        "table.rows.ridge is compared with 'mamll', which is no other row",
+        "did you mean 'maml'?",
+    ),
+    "row against itself": (
+        {"table.rows.ridge.against": "ridge"},
+        "is compared with 'ridge', which is no other row",
+        "one of: maml",
+    ),
+    "row against one elsewhere": (
+        {"table.rows.far": {"minutes": 1, "cells": ["few users"], "against": "ridge"}},
+        "is compared with 'ridge', which stands in none of its sections",
+        "name a section of both",
+    ),
     "no rows": ({"table.rows": {}, "table.checks": []}, "table has no rows", "add one"),
 }
 

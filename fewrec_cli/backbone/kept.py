@@ -1,6 +1,7 @@
 """Vectors of pairs that a language model which does not learn has read, kept on disk."""
 
 import hashlib
+from importlib.metadata import version
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from fewrec_cli.text.encode import precision
 from fewrec_cli.text.trunk import Trunk
 
 KIND = "pairs"
+FILE = "vectors.npy"
 LONG = 1 << 35
 """Multiplications from which vectors are worth a file, about a second of one core's."""
 _hashes: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], str]] = WeakKeyDictionary()
@@ -31,14 +33,14 @@ def kept(vectors: PairVectors, user: Tensor, item: Tensor) -> Tensor:
         found: Tensor = vectors(user, item)
         return found
     facts = _facts(vectors, user, item)
-    folder = cache.find(KIND, facts)
-    if folder is not None:
-        read = np.load(folder / "vectors.npy", allow_pickle=False)
-        return torch.from_numpy(read).to(item.device)
-    found = vectors(user, item)
-    with cache.adding(KIND, facts) as part:
-        np.save(part / "vectors.npy", found.float().cpu().numpy(), allow_pickle=False)
-    return found
+    with cache.turn(KIND, facts) as folder:
+        if folder is not None:
+            read = np.load(folder / FILE, allow_pickle=False)
+            return torch.from_numpy(read).to(item.device)
+        found = vectors(user, item)
+        numbers = found.float().cpu().numpy()
+        cache.keep(KIND, facts, lambda part: np.save(part / FILE, numbers, allow_pickle=False))
+        return found
 
 
 def worth(vectors: PairVectors, user: Tensor, item: Tensor) -> bool:
@@ -64,6 +66,7 @@ def _facts(vectors: PairVectors, user: Tensor, item: Tensor) -> dict[str, Any]:
         "read": trunk.read,
         "pairs": digest.hexdigest(),
         "precision": str(precision(item.device)),
+        "transformers": version("transformers"),
     }
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.core.cache import cache_folder, entries, remove
 from fewrec_cli.core.cache_entry import Entry
-from fewrec_cli.core.code import code_version
+from fewrec_cli.core.code import MADE_IN, code_version
 from fewrec_cli.core.errors import ConfigError
 
 ACTIONS = ("list", "clear")
 STALE = "--stale"
-KINDS = ("pretrained", "vectors", "language")
+KINDS = ("pretrained", *MADE_IN)
 """Those that fewrec makes; there or not, they are no mistake."""
 HEAD = ("kind", "made of", "size", "age", "")
 LONGEST = 60
@@ -61,7 +61,7 @@ def state(entry: Entry) -> str:
     """Return why an entry cannot be used any more; empty where it can."""
     if not entry.whole:
         return "damaged"
-    return "" if entry.code == code_version() else "other code"
+    return "" if entry.code == code_version(entry.kind) else "other code"
 
 
 def made_of(entry: Entry) -> str:

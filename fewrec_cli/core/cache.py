@@ -2,8 +2,8 @@
 
 An entry is a folder ``KIND/HASH`` of any files and an ``entry.json``; see ``cache_entry``. It is
 written beside its place and renamed when whole, and compared with its ``entry.json`` whenever it is
-used. No locks: the processes that make one entry at once each write their own, and one of them
-stays.
+used. Whoever makes one within its ``turn`` makes it alone; without, processes that make one at once
+each write their own, and one of them stays.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fewrec_cli.core.cache_entry import Entry, describe, problem, read
+from fewrec_cli.core.cache_lock import alone
 from fewrec_cli.core.code import code_version
 from fewrec_cli.core.errors import CacheError
 
@@ -27,6 +28,7 @@ FOLDER = "FEWREC_CACHE"
 UNFINISHED = ".part"
 FORGOTTEN_S = 24 * 3600.0
 """Unfinished folders that nobody has written into for so long were left by a killed process."""
+LOCK = ".lock"
 HASH_LENGTH = 32
 ATTEMPTS = 5
 """How often an entry is put into its place while other processes put theirs."""
@@ -104,6 +106,54 @@ def adding(kind: str, facts: Mapping[str, Any]) -> Iterator[Path]:
     _sweep(final.parent)
 
 
+@contextmanager
+def turn(
+    kind: str, facts: Mapping[str, Any], *, tell: Callable[[str], None] | None = None
+) -> Iterator[Path | None]:
+    """Yield the entry's folder, or None where it is this process's turn to make it.
+
+    Others that want the same meanwhile wait, and then find it: the processes of one run, or the
+    jobs of a sweep.
+
+    Args:
+        kind: As for ``find``.
+        facts: Likewise.
+        tell: Takes sentences about a damaged entry and about waiting; stderr by default.
+    """
+    say = tell or _to_stderr
+    folder = find(kind, facts, tell=say)
+    if folder is not None:
+        yield folder
+        return
+    final = cache_folder() / kind / _hash(_canonical(kind, facts))
+    wait = f"cache: another process is making {kind} {final.name[:8]}: waiting for it"
+    with alone(final.with_name(f".{final.name}{LOCK}"), lambda: say(wait)):
+        yield find(kind, facts, tell=lambda _: None)  # made meanwhile?
+
+
+def keep(
+    kind: str,
+    facts: Mapping[str, Any],
+    write: Callable[[Path], object],
+    *,
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Add what ``write`` writes into a folder; that it cannot be kept is told of and ends nothing.
+
+    Args:
+        kind: What is made.
+        facts: As for ``find``.
+        write: Given an empty folder.
+        tell: Takes the sentence about a cache that cannot be written to, or a full disk; stderr by
+            default.
+    """
+    try:
+        with adding(kind, facts) as part:
+            write(part)
+    except (CacheError, OSError) as fault:
+        (tell or _to_stderr)(f"cache: {kind} cannot be kept: {str(fault).splitlines()[0]}")
+
+
 def entries() -> list[Entry]:
     """Return all entries, by kind and then from the newest to the oldest; none is verified."""
     found = [
@@ -142,7 +192,7 @@ def remove(chosen: Iterable[Entry]) -> int:
 
 def _canonical(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an entry is made of as it stands in its file."""
-    text = json.dumps({"kind": kind, "code": code_version(), "facts": facts}, allow_nan=False)
+    text = json.dumps({"kind": kind, "code": code_version(kind), "facts": facts}, allow_nan=False)
     content: dict[str, Any] = json.loads(text)
     return content
 

@@ -147,19 +147,20 @@ def adapted_language(
     }
     if settings.task == "contrastive":
         facts["pairs from"] = _origin(dataset, train, settings.pairs)
-    folder = cache.find(KIND, facts)
-    if folder is None:
-        model, objective = _start(language, texts, dataset, train, settings, seed)
-        fitted = fit(model, objective, settings.epochs, settings.lr, seed, device, reporter)
-        _tell(settings.task, fitted, reporter)
-        with cache.adding(KIND, facts) as part, quiet():
-            model.save_pretrained(part / MODEL)
-            _plain(language.tokenizer).save_pretrained(part / MODEL)
-        folder = cache.find(KIND, facts)
-        assert folder is not None
-    else:
-        reporter.say(f"{facts['shown']}: pretrained weights from the cache")
-    return _read(language, folder, settings.task)
+    with cache.turn(KIND, facts, tell=reporter.say) as folder:
+        if folder is not None:
+            reporter.say(f"{facts['shown']}: pretrained weights from the cache")
+            return _read(language, folder, settings.task)
+        with cache.adding(KIND, facts) as part:  # first, as the weights have no other place
+            model, objective = _start(language, texts, dataset, train, settings, seed)
+            fitted = fit(model, objective, settings.epochs, settings.lr, seed, device, reporter)
+            _tell(settings.task, fitted, reporter)
+            with quiet():
+                model.save_pretrained(part / MODEL)
+                _plain(language.tokenizer).save_pretrained(part / MODEL)
+        made = cache.find(KIND, facts)
+        assert made is not None
+        return _read(language, made, settings.task)
 
 
 def _start(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -80,17 +81,15 @@ def vectors(
         "precision": str(numbers).removeprefix("torch."),
         "transformers": version("transformers"),
     }
-    folder = cache.find(KIND, facts)
-    if folder is None:
-        tokens = tokenise(language, unique, max_tokens)
-        found = encode_tokens(language, tokens, pooling, what, device, numbers, reporter)
-        cut = tokens.cut
-        with cache.adding(KIND, facts) as part:
-            np.save(part / "vectors.npy", found, allow_pickle=False)
-            (part / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
-    else:
-        found, cut = _read(folder)
-        reporter.say(f"vectors of {len(unique):,} different {what}: from the cache")
+    with cache.turn(KIND, facts, tell=reporter.say) as folder:
+        if folder is None:
+            tokens = tokenise(language, unique, max_tokens)
+            found = encode_tokens(language, tokens, pooling, what, device, numbers, reporter)
+            cut = tokens.cut
+            cache.keep(KIND, facts, partial(_write, found, cut), tell=reporter.say)
+        else:
+            found, cut = _read(folder)
+            reporter.say(f"vectors of {len(unique):,} different {what}: from the cache")
     if cut:
         reporter.say(f"{cut:,} of {len(unique):,} different {what} cut after {max_tokens} tokens")
     place = {text: row for row, text in enumerate(unique)}
@@ -238,6 +237,11 @@ class _Clock:
             self.reporter.say(
                 f"encoding {len(self.lengths):,} different {self.what}: about {whole:.0f} s"
             )
+
+
+def _write(found: Vectors, cut: int, folder: Path) -> None:
+    np.save(folder / "vectors.npy", found, allow_pickle=False)
+    (folder / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
 
 
 def _read(folder: Path) -> tuple[Vectors, int]:

@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from fewrec_cli.core import cache
-from fewrec_cli.core.cache import adding, cache_folder, entries, find, remove
+from fewrec_cli.core.cache import adding, cache_folder, entries, find, keep, remove, turn
 from fewrec_cli.core.errors import CacheError
 
 FACTS = {"seed": 0, "data": "abc", "sizes": [1, 2], "of": {"b": 1, "a": None}}
@@ -66,7 +68,7 @@ def test_the_order_of_keys_counts_and_so_does_the_kind() -> None:
 
 def test_other_code_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make()
-    monkeypatch.setattr(cache, "code_version", lambda: "of tomorrow")
+    monkeypatch.setattr(cache, "code_version", lambda _: "of tomorrow")
     assert find("vectors", FACTS) is None
     assert make() != folder
 
@@ -208,6 +210,44 @@ def test_processes_that_make_the_same_entries_at_once_end_with_one_of_each(damag
     assert len(left_in(cache_folder() / "race")) == 20
 
 
+def test_who_wants_what_another_is_making_waits_for_it() -> None:
+    waits = Event()
+    told: list[str] = []
+
+    def waiting(text: str) -> None:
+        told.append(text)
+        waits.set()
+
+    def wanted() -> str:
+        with turn("vectors", FACTS, tell=waiting) as folder:
+            assert folder is not None
+            return (folder / "a.txt").read_text()
+
+    with ThreadPoolExecutor() as pool:
+        with turn("vectors", FACTS, tell=told.append) as folder:
+            assert folder is None
+            other = pool.submit(wanted)
+            assert waits.wait(10)
+            keep("vectors", FACTS, lambda part: (part / "a.txt").write_text("once"))
+        assert other.result(10) == "once"
+    (entry,) = entries()
+    assert told == [f"cache: another process is making vectors {entry.hash[:8]}: waiting for it"]
+    assert left_in(entry.folder.parent) == [entry.hash]
+
+
+def test_the_turn_is_the_next_one_s_if_nothing_was_made() -> None:
+    def broken_off() -> None:
+        with turn("vectors", FACTS) as folder:
+            assert folder is None
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    with turn("vectors", FACTS) as folder:
+        assert folder is None
+    assert left_in(cache_folder() / "vectors") == []
+
+
 def test_entries_are_listed_with_kind_size_and_facts() -> None:
     assert entries() == []
     before = time.time()
@@ -260,6 +300,12 @@ def test_a_cache_that_cannot_be_written_to_is_told_in_two_lines(
     with pytest.raises(CacheError, match="cannot write into the cache") as fault, adding("a", {}):
         pass
     assert fault.value.remedy == "choose another folder with FEWREC_CACHE=FOLDER"
+    told: list[str] = []
+    with turn("a", {}, tell=told.append) as folder:
+        assert folder is None
+        keep("a", {}, lambda _: None, tell=told.append)
+    (line,) = told
+    assert line.startswith(f"cache: a cannot be kept: cannot write into the cache {tmp_path}")
 
 
 def test_the_user_s_cache_folder_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

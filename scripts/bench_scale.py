@@ -18,21 +18,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
+from bench.stage import MIB, Stage, interleaved, measured
 
 USERS_PER_ROW = 138_000 / 20_000_000
 ITEMS = 27_000
 FEWEST = 20
 DAY = 86_400
-MIB = 1 << 20
 COLUMNS = {
     "user": "user_id",
     "item": "item_id",
@@ -49,21 +46,6 @@ TASK_SHARES = ((0.2, 0.1), (0.05, 0.02))
 """scenario.fraction and scenario.validation: as shipped, and enough tasks for 138,000 users."""
 STEPS = 200
 TASKS_PER_STEP = 256
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage took.
-
-    Attributes:
-        seconds: Wall time.
-        cpu_seconds: Time on the CPU, which neighbours on the machine stretch less.
-        mib: Peak of resident memory during it, above what was resident before (MiB).
-    """
-
-    seconds: float
-    cpu_seconds: float
-    mib: float
 
 
 @dataclass(frozen=True)
@@ -166,24 +148,6 @@ def _pairs(rows: int, users: int, rng: np.random.Generator) -> np.ndarray:
         pair = np.sort(np.concatenate([pair, user * ITEMS + item]))
         pair = pair[np.append(True, pair[1:] != pair[:-1])]
     return np.sort(rng.permutation(pair)[:rows])
-
-
-def resident(word: str) -> float:
-    """Return ``VmRSS`` (now) or ``VmHWM`` (the peak) of this process in MiB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(word):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"no {word} in /proc/self/status: this bench needs Linux")
-
-
-@contextmanager
-def measured(into: dict[str, Stage], name: str) -> Iterator[None]:
-    """Put time and peak memory of the block into ``into[name]``."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    before, started, on_cpu = resident("VmRSS"), time.perf_counter(), time.process_time()
-    yield
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - on_cpu
-    into[name] = Stage(seconds, cpu_seconds, max(resident("VmHWM") - before, 0.0))
 
 
 def source(path: Path, shard: str = "none") -> Any:
@@ -326,26 +290,6 @@ def scenario(fraction: float = 0.2, validation: float = 0.1) -> Any:
     cfg = OmegaConf.load(configs / "scenario" / "user_cold.yaml")
     ours = {"fraction": fraction, "validation": validation}
     return instantiate(OmegaConf.merge(cfg, ours), _convert_="all")
-
-
-def interleaved(
-    stages: dict[str, Stage], work: dict[str, Callable[[], object]], repeats: int
-) -> None:
-    """Measure several ways in turns; the median of time, the largest memory of each."""
-    rounds: list[dict[str, Stage]] = []
-    for _ in range(repeats):
-        found = dict[str, Stage]()
-        for name, call in work.items():
-            with measured(found, name):
-                result = call()
-            del result
-        rounds.append(found)
-    for name in work:
-        stages[name] = Stage(
-            median(found[name].seconds for found in rounds),
-            median(found[name].cpu_seconds for found in rounds),
-            max(found[name].mib for found in rounds),
-        )
 
 
 def in_child(*words: str) -> str:

@@ -14,6 +14,7 @@ from fewrec_cli.core.seeding import generator
 from fewrec_cli.core.types import BoolArray, IntArray, Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.text.domain_fit import Loss
+from fewrec_cli.text.domain_liked import Liked
 from fewrec_cli.text.domain_words import held_out
 from fewrec_cli.text.encode import Pooling, pooled
 from fewrec_cli.text.language import Language
@@ -26,66 +27,6 @@ TEMPERATURE = 0.05
 MOST_HELD_OUT = 1024
 """Held-out pairs, at most, so that a check stays short."""
 LEAST_PAIRS = 20
-
-
-@dataclass(frozen=True)
-class Liked:
-    """Who liked what, for drawing partners.
-
-    Attributes:
-        user: Of each row, ``(rows,)``, ascending.
-        item: Likewise.
-        start: Where each user's rows begin, ``(users + 1,)``.
-        by_item: Rows in the order of their items, ``(rows,)``.
-        item_start: Where each item's begin there, ``(items + 1,)``.
-    """
-
-    user: IntArray
-    item: IntArray
-    start: IntArray
-    by_item: IntArray
-    item_start: IntArray
-
-    @classmethod
-    def of(cls, user: IntArray, item: IntArray, n_users: int, n_items: int) -> "Liked":
-        """Lay out rows by user and by item; users with one row have no pair and are left out."""
-        several = np.bincount(user, minlength=n_users)[user] > 1
-        user, item = user[several], item[several]
-        order = np.lexsort((item, user))
-        user, item = user[order], item[order]
-        return cls(
-            user,
-            item,
-            np.searchsorted(user, np.arange(n_users + 1)),
-            np.argsort(item, kind="stable"),
-            np.searchsorted(np.sort(item), np.arange(n_items + 1)),
-        )
-
-    def draw(self, rng: np.random.Generator) -> tuple[IntArray, IntArray, IntArray]:
-        """Draw one pair for each item that somebody liked beside another, in random order.
-
-        Each item counts alike, however popular; its partner is another item that a random one of
-        its users liked.
-
-        Returns:
-            Item, partner and user of each pair.
-        """
-        counts = np.diff(self.item_start)
-        anchors = rng.permutation(np.flatnonzero(counts))
-        row = self.by_item[self.item_start[anchors] + rng.integers(counts[anchors])]
-        user = self.user[row]
-        first, size = self.start[user], np.diff(self.start)[user]
-        other = first + (row - first + rng.integers(1, size)) % size
-        return anchors, self.item[other], user
-
-    def likes(self, user: IntArray, item: IntArray) -> BoolArray:
-        """Return whether each of ``user (n,)`` liked each of ``item (m,)``, ``(n, m)``."""
-        width = len(self.item_start)
-        keys = self.user * width + self.item
-        asked = user[:, None] * width + item
-        place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-        found: BoolArray = np.equal(keys[place], asked)
-        return found
 
 
 @dataclass(frozen=True)
@@ -130,16 +71,22 @@ class Drawn:
         """Return some of the pairs."""
         return Drawn(self.left[some], self.right[some], self.user[some], self.liked)
 
-    def alike(self) -> BoolArray:
-        """Return which seconds are no negatives of which firsts, ``(pairs, pairs)``.
+    def alike(self, left: IntArray, right: IntArray) -> BoolArray:
+        """Return which seconds belong to which firsts, ``(pairs, pairs)``: no negatives of theirs.
 
-        Those that are the first itself, or the second of its own pair, or liked by its user.
+        Those of their own text, those that stand beside their text in any pair, and those that the
+        user of one of both pairs liked with them.
+
+        Args:
+            left: The number of each first text, ``(pairs,)``; equal texts have one number.
+            right: Of each second, likewise.
         """
-        same: BoolArray = np.equal(self.right[None, :], self.right[:, None])
+        beside = np.equal.outer(left, left).astype(np.int64) @ np.equal.outer(right, right)
+        found: BoolArray = np.equal.outer(left, right) | (beside > 0)
         if self.liked is not None:
-            same |= self.right[None, :] == self.left[:, None]
-            same |= self.liked.likes(self.user, self.right)
-        return same
+            found |= self.liked.likes(self.user, self.right)
+            found |= self.liked.likes(self.user, self.left).T
+        return found
 
 
 class Drawer:
@@ -256,6 +203,11 @@ class Contrast:
         self.left = tokenise(language, pairs.left, max_tokens)
         same = pairs.right is pairs.left
         self.right = self.left if same else tokenise(language, pairs.right, max_tokens)
+        numbers: dict[str, int] = {}
+        self.left_text, self.right_text = (
+            np.array([numbers.setdefault(text, len(numbers)) for text in side])
+            for side in (pairs.left, pairs.right)
+        )
         self.held_out = self._batches(pairs.held_out)
 
     def epoch(self, number: int) -> list[Drawn]:
@@ -266,7 +218,8 @@ class Contrast:
         """Return the cross-entropy of each pair among the batch's, mean of both directions."""
         left = self._vectors(model, self.left, batch.left, device)
         right = self._vectors(model, self.right, batch.right, device)
-        alike = torch.from_numpy(batch.alike()).to(device)
+        texts = self.left_text[batch.left], self.right_text[batch.right]
+        alike = torch.from_numpy(batch.alike(*texts)).to(device)
         alike.fill_diagonal_(fill_value=False)
         logits = (left @ right.T / TEMPERATURE).masked_fill(alike, -torch.inf)
         own = torch.arange(len(batch), device=device)

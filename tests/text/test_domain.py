@@ -23,11 +23,13 @@ from fewrec_cli.data.base import Dataset
 pytest.importorskip("transformers")
 
 from fewrec_cli.text.domain import Pretraining, adapted_language
+from fewrec_cli.text.domain_liked import Liked
 from fewrec_cli.text.domain_pairs import (
     TEMPERATURE,
     Contrast,
+    Drawer,
     Drawn,
-    Liked,
+    Pairs,
     fact_pairs,
     liked_pairs,
 )
@@ -205,7 +207,9 @@ def test_contrastive_loss_is_the_hand_s(family: Family) -> None:
     may = np.eye(n, dtype=bool)
     for a in range(n):
         for b in range(n):
-            may[a, b] |= (int(batch.user[a]), int(batch.right[b])) not in likes
+            together = (int(batch.user[a]), int(batch.right[b])) in likes
+            together |= (int(batch.user[b]), int(batch.left[a])) in likes
+            may[a, b] |= not together
     total = 0.0
     for a in range(n):
         ahead = [left[a] @ right[b] / TEMPERATURE for b in range(n) if may[a, b]]
@@ -253,6 +257,26 @@ def test_facts_are_paired_where_both_are_known() -> None:
     assert not trained & aside
     assert trained | aside == {item for item in range(GROUPS * EACH) if item % 4}
     np.testing.assert_array_equal(pairs.train(1).left, pairs.train(1).right)
+
+
+def test_items_of_one_text_are_no_negatives_of_one_another() -> None:
+    """Of (a, x), (b, x), (a, y), (c, z) and (d, c): a goes with x and y, b with x, c is itself."""
+    words = (("a", "b", "a", "c", "d"), ("x", "x", "y", "z", "c"))
+    places = np.arange(5)
+    every = Drawn(places, places, np.full(5, -1), None)
+    pairs = Pairs(*words, Drawer(None, places, 0), every, "pairs")
+    own = language("bert")
+    aim = Contrast(own, pairs, 5, 24, "mean")
+    left, right = (
+        aim._vectors(own.model, tokens, places, CPU).detach() for tokens in (aim.left, aim.right)
+    )
+    may = torch.ones(5, 5, dtype=torch.bool)
+    for one, other in ((0, 1), (1, 0), (0, 2), (2, 0), (2, 1), (3, 4)):
+        may[one, other] = False
+    logits = (left @ right.T / TEMPERATURE).masked_fill(~may, -torch.inf)
+    want = 2 * logits.diagonal().sum() - logits.logsumexp(1).sum() - logits.logsumexp(0).sum()
+    found = aim.loss(own.model, every, 0, CPU)
+    torch.testing.assert_close(found.total, -want / 2)
 
 
 def test_no_pair_is_left_alone_or_lost() -> None:

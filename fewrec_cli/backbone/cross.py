@@ -6,6 +6,7 @@ from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.text.encode import Pooling
 from fewrec_cli.text.language import Language
 from fewrec_cli.text.layout import Layout, Segment
+from fewrec_cli.text.tokens import check_max_tokens
 
 
 def cross(
@@ -23,7 +24,7 @@ def cross(
         soft: Places of learned vectors at the start.
 
     Raises:
-        ConfigError: ``pooling`` does not suit the model, or there is no room.
+        ConfigError: ``pooling`` or ``max_tokens`` does not suit the model, or there is no room.
 
     Source:
         Nogueira, Cho, "Passage Re-ranking with BERT", 2019, with the user's text as the query.
@@ -33,6 +34,7 @@ def cross(
             "backbone.pooling=cls: the first token of a gpt2 model has seen no other",
             "take backbone.pooling=last or mean",
         )
+    check_max_tokens(language, max_tokens)
     tokenizer, alone = language.tokenizer, not any(texts.users)
     place = Segment.fixed([language.pad] * soft)
     if language.family == "bert":

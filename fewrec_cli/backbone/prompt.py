@@ -14,7 +14,7 @@ from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.text.encode import pooled
 from fewrec_cli.text.language import Language
 from fewrec_cli.text.layout import Layout, Segment
-from fewrec_cli.text.tokens import tokenise
+from fewrec_cli.text.tokens import check_max_tokens, tokenise
 from fewrec_cli.text.trunk import Read
 
 PLACE = re.compile(r"\{(user|item|answer)\}")
@@ -53,13 +53,14 @@ def prompt(
         soft: Places of learned vectors at the start.
 
     Raises:
-        ConfigError: The template or a verbalizer is not usable.
+        ConfigError: The template, a verbalizer or ``max_tokens`` is not usable.
 
     Source:
         Schick, Schütze, "Exploiting Cloze Questions for Few Shot Text Classification", EACL 2021;
         prompts without content: Zhao et al., "Calibrate Before Use", ICML 2021; sentences for
         labels: Yin et al., "Benchmarking Zero-shot Text Classification", EMNLP 2019.
     """
+    check_max_tokens(language, max_tokens)
     parts = _parts(template, language)
     tokenizer = language.tokenizer
     edges: dict[str, list[int]] = {"first": [], "end": []}

@@ -147,7 +147,9 @@ class Reader(Backbone):
         self._told = (language, form)
         body: nn.Module = language.body
         if form.over is not None:
-            form.over.requires_grad_(self.tuned.kind in ("all", "last"))
+            for name, value in form.over.named_parameters():
+                every = self.tuned.kind in ("all", "last")
+                value.requires_grad_(every or (self.tuned.kind == "bias" and name.endswith("bias")))
         self.adaptive = tune(body, self.tuned, self.family, self.lora)
         trunk = Trunk(body, self.family, form.read, form.over, self.tuned.soft)
         rows = dataset.n_items + (0 if form.start is None else len(form.start.item))

@@ -101,6 +101,12 @@ def test_long_texts_lose_their_end_and_are_counted() -> None:
         cross(model, texts(), max_tokens=12, pooling="mean", soft=2)
 
 
+def test_sequences_beyond_the_model_s_positions_are_refused() -> None:
+    """Each text alone would fit, both together would not."""
+    with pytest.raises(ConfigError, match="max_tokens=513 is not what scratch reads"):
+        cross(language("bert"), texts(), max_tokens=513, pooling="mean", soft=0)
+
+
 def test_the_first_token_of_gpt2_is_refused() -> None:
     with pytest.raises(ConfigError, match="has seen no other"):
         cross(language("gpt2"), texts(), max_tokens=64, pooling="cls", soft=0)

@@ -87,6 +87,7 @@ def test_prompts_without_content_score_nothing_on_average(family) -> None:
         ("bert", {"verbalizers": ["heat", "Heat"]}, "the same tokens"),
         ("bert", {"verbalizers": ["heat", "日"]}, "does not know '日'"),
         ("bert", {"max_tokens": 12}, "leaves"),
+        ("bert", {"max_tokens": 513}, "max_tokens=513 is not what scratch reads"),
     ],
 )
 def test_what_cannot_be_asked_is_told(family, words, said) -> None:

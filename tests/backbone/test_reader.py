@@ -258,6 +258,14 @@ def test_what_is_adapted_is_what_is_tuned() -> None:
     assert lora.numbers_of_a_row(names) > 1000
 
 
+def test_biases_are_those_of_the_mask_head_too() -> None:
+    backbone = ready("bert", "prompt", "backbone.tuned=bias")
+    trunk = backbone.vectors.trunk
+    learned = {name for name, value in trunk.named_parameters() if value.requires_grad}
+    assert learned == {name for name, _ in trunk.named_parameters() if name.endswith("bias")}
+    assert {"over.dense.bias", "over.LayerNorm.bias"} <= learned
+
+
 def test_a_known_item_has_a_bias_and_a_known_user_one_in_pretraining() -> None:
     backbone = ready("bert", "cross")
     plain = backbone(USERS, ITEMS)

@@ -49,12 +49,14 @@ class Reads:
         texts: What it reads of each item, ``(n_items,)``.
         pooling: How a text becomes a vector.
         max_tokens: Where longer texts are cut.
+        numbers: What it computes in; None: what is fast on its device.
     """
 
     language: Language
     texts: tuple[str, ...]
     pooling: Pooling
     max_tokens: int
+    numbers: torch.dtype | None
 
 
 class Backbone(nn.Module, ABC):

@@ -5,7 +5,7 @@ from typing import Any, Unpack
 from fewrec_cli.backbone.mf import FactorWords
 from fewrec_cli.backbone.text_factors import Reading, TextFactors
 from fewrec_cli.text.domain import Pretraining, Task
-from fewrec_cli.text.encode import Pooling
+from fewrec_cli.text.encode import Pooling, Precision
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.weights import Family
 
@@ -18,6 +18,7 @@ def hybrid(
     template: str | None,
     max_tokens: int,
     pooling: Pooling,
+    precision: Precision,
     components: int,
     scratch: dict[str, Any],
     pretrain: Task,
@@ -41,5 +42,6 @@ def hybrid(
         components,
         Scratch(**scratch),
         Pretraining(pretrain, **pretraining, max_tokens=max_tokens, pooling=pooling),
+        precision,
     )
     return TextFactors(reading=reading, ids=True, **words)

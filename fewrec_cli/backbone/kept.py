@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from fewrec_cli.backbone.pairs import PairVectors
 from fewrec_cli.core import cache
-from fewrec_cli.text.encode import precision
 from fewrec_cli.text.trunk import Trunk
 
 KIND = "pairs"
@@ -65,7 +64,7 @@ def _facts(vectors: PairVectors, user: Tensor, item: Tensor) -> dict[str, Any]:
         "weights": _hash(trunk),
         "read": trunk.read,
         "pairs": digest.hexdigest(),
-        "precision": str(precision(item.device)),
+        "precision": str(trunk.computed_in(item.device)),
         "transformers": version("transformers"),
     }
 

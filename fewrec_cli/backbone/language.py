@@ -11,7 +11,7 @@ from fewrec_cli.backbone.reader import MakeForm, Reader
 from fewrec_cli.backbone.text_factors import Reading, TextFactors
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.text.domain import Pretraining, Task
-from fewrec_cli.text.encode import Pooling
+from fewrec_cli.text.encode import Pooling, Precision
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.tune import Tuned
 from fewrec_cli.text.weights import Family
@@ -30,6 +30,7 @@ class LanguageWords(TypedDict):
     user_template: str | None
     max_tokens: int
     pooling: Pooling
+    precision: Precision
     tuned: str
     lora: dict[str, Any]
     head: Sequence[int] | None
@@ -92,6 +93,7 @@ def language_backbone(family: Family, words: LanguageWords) -> Backbone:
         user_l2=words["user_l2"],
         scratch=Scratch(**words["scratch"]),
         pretraining=_pretraining(words),
+        precision=words["precision"],
     )
 
 
@@ -123,6 +125,7 @@ def _encoder(family: Family, words: LanguageWords) -> Backbone:
         words["components"],
         Scratch(**words["scratch"]),
         _pretraining(words),
+        words["precision"],
     )
     return TextFactors(
         reading=reading,

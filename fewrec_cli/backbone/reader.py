@@ -22,6 +22,7 @@ from fewrec_cli.core.types import FloatArray, IntArray, Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.text.domain import Pretraining, adapted_language
+from fewrec_cli.text.encode import Precision, numbers_of
 from fewrec_cli.text.language import Language, load
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.trunk import Trunk
@@ -58,6 +59,7 @@ class Reader(Backbone):
         user_l2: The same on each user's.
         scratch: Form of a ``scratch`` model.
         pretraining: What the model learns of the items' texts first.
+        precision: What the language model computes in.
     """
 
     known: Tensor
@@ -85,6 +87,7 @@ class Reader(Backbone):
         user_l2: float,
         scratch: Scratch,
         pretraining: Pretraining,
+        precision: Precision,
     ) -> None:
         start = start_of(weights)
         super().__init__(start.run)
@@ -105,6 +108,7 @@ class Reader(Backbone):
         self.user_l2 = user_l2
         self.scratch = scratch
         self.pretraining = pretraining
+        self.numbers = numbers_of(precision)
         self.adaptive: Adaptive | None = None
 
     def prepare(self, dataset: Dataset, train: Interactions) -> None:
@@ -142,6 +146,7 @@ class Reader(Backbone):
             self.pretraining,
             seed=self.seed,
             reporter=self.reporter,
+            numbers=self.numbers,
         )
         form = self.form(language, texts)
         self._told = (language, form)
@@ -151,7 +156,7 @@ class Reader(Backbone):
                 every = self.tuned.kind in ("all", "last")
                 value.requires_grad_(every or (self.tuned.kind == "bias" and name.endswith("bias")))
         self.adaptive = tune(body, self.tuned, self.family, self.lora)
-        trunk = Trunk(body, self.family, form.read, form.over, self.tuned.soft)
+        trunk = Trunk(body, self.family, form.read, form.over, self.tuned.soft, self.numbers)
         rows = dataset.n_items + (0 if form.start is None else len(form.start.item))
         self.vectors = PairVectors(form.layout, trunk, rows, self.checkpointing, self.reporter.say)
         self.head = self._head(trunk.width, form)

@@ -17,7 +17,7 @@ from fewrec_cli.core.types import BoolArray, Field, Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.data.totals import TrainTotals
 from fewrec_cli.text.domain import Pretraining, adapted_language
-from fewrec_cli.text.encode import Pooling, vectors
+from fewrec_cli.text.encode import Pooling, Precision, numbers_of, vectors
 from fewrec_cli.text.language import load
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.template import item_texts
@@ -43,6 +43,7 @@ class Reading:
         components: Numbers of an item that are kept at most, >= 1.
         scratch: Form of a ``scratch`` model.
         pretraining: What the model learns of the items' texts first.
+        precision: What the language model computes in.
     """
 
     weights: str
@@ -54,6 +55,7 @@ class Reading:
     components: int
     scratch: Scratch
     pretraining: Pretraining
+    precision: Precision
 
     def __post_init__(self) -> None:
         if self.components < 1:
@@ -130,6 +132,7 @@ class TextFactors(MF):
         texts = item_texts(dataset, read.template)
         for note in texts.notes:
             self.reporter.say(f"{note.subject} ({note.count:,}): {note.text}")
+        numbers = numbers_of(read.precision)
         source = locate(read.weights, read.family, download=read.download)
         language = adapted_language(
             load(source, texts.texts, read.scratch),
@@ -139,6 +142,7 @@ class TextFactors(MF):
             read.pretraining,
             seed=self.seed,
             reporter=self.reporter,
+            numbers=numbers,
         )
         found = vectors(
             language,
@@ -148,8 +152,9 @@ class TextFactors(MF):
             normalise=False,
             reporter=self.reporter,
             what="items",
+            numbers=numbers,
         )
-        self._reads = Reads(language, texts.texts, read.pooling, read.max_tokens)
+        self._reads = Reads(language, texts.texts, read.pooling, read.max_tokens, numbers)
         told = torch.tensor([bool(text) for text in texts.texts])
         self._vectors = found * told[:, None]
         return text_field(found, texts.texts, known, read.components, self.reporter)

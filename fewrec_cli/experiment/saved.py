@@ -17,6 +17,9 @@ from fewrec_cli.experiment.signature import Parameter, signature
 OURS = "fewrec_cli."
 POOL = {"pool": False}
 NEUTRAL: Mapping[str, Mapping[str, object]] = {
+    "fewrec_cli.backbone.bert.bert": {"precision": "auto"},
+    "fewrec_cli.backbone.gpt2.gpt2": {"precision": "auto"},
+    "fewrec_cli.backbone.hybrid.hybrid": {"precision": "auto"},
     "fewrec_cli.backbone.mf.MF": {"content": "table", "blocks": 10, "weights": None},
     "fewrec_cli.backbone.mlp.MLP": {"weights": None},
     "fewrec_cli.data.movielens.MovieLens": {"extra": None, "text": None},

@@ -10,7 +10,7 @@ from fewrec_cli.backbone.base import Reads
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows
-from fewrec_cli.text.encode import Pooling, encode_tokens, precision, vectors
+from fewrec_cli.text.encode import Pooling, encode_tokens, fastest, vectors
 from fewrec_cli.text.template import facts, fill, item_texts
 from fewrec_cli.text.tokens import tokenise
 from fewrec_cli.text.weights import locate
@@ -144,6 +144,7 @@ class Encoder:
             normalise=False,
             reporter=self.reporter,
             what="items",
+            numbers=self.reads.numbers,
         )
         told = torch.tensor([bool(text) for text in texts])
         return found * told[:, None], texts
@@ -169,6 +170,7 @@ class Encoder:
                 self.reads.max_tokens + self.writing.new_tokens, self.reads.language.positions
             ),
             seed=seed,
+            numbers=self.reads.numbers,
         )
         self._written |= {
             (seed, text): f"{text} {added}".strip() for text, added in zip(lost, new, strict=True)
@@ -189,7 +191,7 @@ class Encoder:
                     self.pooling,
                     "profiles",
                     device,
-                    precision(device),
+                    self.reads.numbers or fastest(device),
                     quiet,
                 )
             )

@@ -90,6 +90,7 @@ def adapted_language(
     seed: int,
     reporter: Reporter,
     device: torch.device | None = None,
+    numbers: torch.dtype | None = None,
 ) -> Language:
     """Return the language after pretraining on the items' texts, or as it is for ``none``.
 
@@ -103,11 +104,10 @@ def adapted_language(
         dataset: Gives facts for pairs, and from how many stars on an item is liked.
         train: The rows that pretraining may see.
         settings: What is done.
-        max_tokens: Where longer texts are cut.
-        pooling: How ``contrastive`` makes a vector of a text.
         seed: Of what is held out, masked, paired and dropped.
         reporter: Told how long it takes, how far it is, and the loss before and after.
         device: Where to compute; None takes the GPU where there is one.
+        numbers: What is computed in; None takes what training is fast in there.
 
     Returns:
         A language whose files lie in the stage cache.
@@ -134,13 +134,14 @@ def adapted_language(
             f"take backbone.pretrain={other} or contrastive, or backbone={family}",
         )
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    numbers = numbers or precision(device)
     facts: dict[str, Any] = {
         "shown": f"{language.source.word}, {settings.task}",
         "language": language.hash,
         **_determining(settings),
         "texts": texts_hash(texts),
         "seed": seed,
-        "precision": str(precision(device)).removeprefix("torch."),
+        "precision": str(numbers).removeprefix("torch."),
         "device": device.type,
         "transformers": version("transformers"),
         "torch": version("torch"),
@@ -153,7 +154,9 @@ def adapted_language(
             return _read(language, folder, settings.task)
         with cache.adding(KIND, facts) as part:  # first, as the weights have no other place
             model, objective = _start(language, texts, dataset, train, settings, seed)
-            fitted = fit(model, objective, settings.epochs, settings.lr, seed, device, reporter)
+            fitted = fit(
+                model, objective, settings.epochs, settings.lr, seed, device, numbers, reporter
+            )
             _tell(settings.task, fitted, reporter)
             with quiet():
                 model.save_pretrained(part / MODEL)

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +15,7 @@ from torch.optim import AdamW
 from fewrec_cli.core.errors import RunError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.core.seeding import derive_seed
-from fewrec_cli.text.encode import every_core, precision
+from fewrec_cli.text.encode import every_core
 
 WARM_SHARE = 0.1
 """Share of the steps in which the step size rises; it then falls to 0 along a line."""
@@ -23,6 +24,8 @@ LONGEST_GRADIENT = 1.0
 PROBE_S = 2.0
 """Seconds of work from which the rest is estimated."""
 WORTH_SAYING_S = 5.0
+Fast = Callable[[], torch.autocast]
+"""Makes the context in which losses are computed."""
 
 
 class Objective(Protocol):
@@ -87,6 +90,7 @@ def fit(
     lr: float,
     seed: int,
     device: torch.device,
+    numbers: torch.dtype,
     reporter: Reporter,
 ) -> Fitted:
     """Train a language model in place; it ends on the CPU in eval mode.
@@ -98,6 +102,7 @@ def fit(
         lr: Largest step size of AdamW.
         seed: Of the order of the texts and of dropout; the global random state is left alone.
         device: Where to compute.
+        numbers: What is computed in; the weights stay 32-bit.
         reporter: Shows a bar, and says beforehand how long it takes.
 
     Raises:
@@ -107,6 +112,7 @@ def fit(
     steps = epochs * len(objective.epoch(1))
     optimizer = AdamW(model.parameters(), lr=lr, weight_decay=DECAY)
     devices = [device] if device.type == "cuda" else []
+    fast = partial(torch.autocast, device.type, numbers, enabled=numbers != torch.float32)
     done = 0
     with (
         torch.random.fork_rng(devices=devices),
@@ -114,7 +120,7 @@ def fit(
         reporter.stage("language", steps) as advance,
     ):
         torch.manual_seed(derive_seed(seed, "text", "dropout"))
-        best = before = _held_out_loss(model, objective, seed, device)
+        best = before = _held_out_loss(model, objective, seed, device, fast)
         kept, epoch = deepcopy(model.state_dict()), 0
         clock = _Clock(steps, reporter)
         for number in range(1, epochs + 1):
@@ -123,7 +129,7 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = lr * _share((done + 1) / steps)
                 step = derive_seed(seed, "text", "step", done)
-                loss = _step(model, objective, optimizer, one, step, device)
+                loss = _step(model, objective, optimizer, one, step, device, fast)
                 if not math.isfinite(loss):
                     raise RunError(
                         f"the loss of the language model is {loss} at step {done + 1} of {steps}",
@@ -132,7 +138,7 @@ def fit(
                 done += 1
                 advance(1, f"loss {loss:.3f}")
                 clock.step()
-            now = _held_out_loss(model, objective, seed, device)
+            now = _held_out_loss(model, objective, seed, device, fast)
             if now < best:
                 best, epoch, kept = now, number, deepcopy(model.state_dict())
         model.load_state_dict(kept)
@@ -148,9 +154,10 @@ def _step(
     batch: Any,
     seed: int,
     device: torch.device,
+    fast: Fast,
 ) -> float:
     optimizer.zero_grad(set_to_none=True)
-    with _fast(device):
+    with fast():
         found = objective.loss(model, batch, seed, device)
     mean = found.total / max(found.count, 1)
     mean.backward()  # type: ignore[no-untyped-call]
@@ -160,22 +167,19 @@ def _step(
 
 
 @torch.no_grad()
-def _held_out_loss(model: Any, objective: Objective, seed: int, device: torch.device) -> float:
+def _held_out_loss(
+    model: Any, objective: Objective, seed: int, device: torch.device, fast: Fast
+) -> float:
     """Return the mean loss of what is held out; the same draws each time."""
     model.eval()
     total, count = 0.0, 0
     for number, batch in enumerate(objective.held_out):
         own = derive_seed(seed, "text", "held out", number)
-        with _fast(device):
+        with fast():
             found = objective.loss(model, batch, own, device)
         total += float(found.total)
         count += found.count
     return total / max(count, 1)
-
-
-def _fast(device: torch.device) -> torch.autocast:
-    numbers = precision(device)
-    return torch.autocast(device.type, numbers, enabled=numbers != torch.float32)
 
 
 def _share(done: float) -> float:

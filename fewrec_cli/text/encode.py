@@ -23,6 +23,8 @@ from fewrec_cli.text.language import Language
 from fewrec_cli.text.tokens import Tokens, batches, check_max_tokens, tokenise
 
 Pooling = Literal["mean", "cls", "last"]
+Precision = Literal["auto", "float32", "bfloat16"]
+"""What a language model computes in; ``auto``: what the device is fast at."""
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 KIND = "vectors"
 BUDGET = {"cpu": 4_096, "cuda": 65_536}
@@ -122,6 +124,20 @@ def precision(device: torch.device) -> torch.dtype:
     """Return what training and writing compute in: bfloat16 on GPUs that have it, else float32."""
     gains = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if gains else torch.float32
+
+
+def numbers_of(word: Precision) -> torch.dtype | None:
+    """Return what ``backbone.precision`` names; None for ``auto``.
+
+    Raises:
+        ConfigError: It names nothing.
+    """
+    if word not in get_args(Precision):
+        raise ConfigError(
+            f"backbone.precision={word} is nothing that a language model computes in",
+            f"choose {', '.join(get_args(Precision))}",
+        )
+    return None if word == "auto" else getattr(torch, word)
 
 
 def fastest(device: torch.device) -> torch.dtype:

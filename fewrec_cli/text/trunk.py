@@ -39,16 +39,24 @@ class Trunk(nn.Module):
         read: Which hidden states are read: pooled, or that of the answer.
         over: What stands between the hidden state and the vector (BERT's transform), or None.
         soft: Learned vectors in place of the first tokens (BERT: after ``[CLS]``).
+        numbers: What 32-bit weights are computed in; None: what the device trains fast in.
     """
 
     def __init__(
-        self, body: nn.Module, family: Family, read: Read, over: nn.Module | None, soft: int
+        self,
+        body: nn.Module,
+        family: Family,
+        read: Read,
+        over: nn.Module | None,
+        soft: int,
+        numbers: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.body = body
         self.family = family
         self.read: Read = read
         self.over = over if over is not None else nn.Identity()
+        self._numbers = numbers
         settings: Any = body.config
         self.width = int(settings.hidden_size)
         self.heads = int(settings.num_attention_heads)
@@ -92,10 +100,14 @@ class Trunk(nn.Module):
         layer = KEPT[self.family] * self.width + 3 * self.heads * tokens
         return tokens * (self.depth * layer + 4 * self.width)
 
+    def computed_in(self, device: torch.device) -> torch.dtype:
+        """Return what is computed in on a device."""
+        return (self._numbers or precision(device)) if self.dtype == torch.float32 else self.dtype
+
     def forward(self, pairs: Sequences) -> Tensor:
         """Return the vectors of sequences, ``(pairs, width)``."""
         device = pairs.ids.device
-        numbers = precision(device) if self.dtype == torch.float32 else self.dtype
+        numbers = self.computed_in(device)
         with torch.autocast(device.type, numbers, enabled=numbers != self.dtype):
             hidden = self._hidden(pairs)
             vectors: Tensor = self.over(self._read(hidden, pairs))

@@ -26,6 +26,7 @@ def written(
     max_tokens: int,
     seed: int,
     device: torch.device | None = None,
+    numbers: torch.dtype | None = None,
 ) -> list[str]:
     """Return what a causal model writes after each prompt.
 
@@ -41,6 +42,7 @@ def written(
         max_tokens: Of prompt and continuation together.
         seed: Of the draws.
         device: Where to compute; None takes the GPU where there is one.
+        numbers: What is computed in; None takes bfloat16 on GPUs that have it, else float32.
 
     Returns:
         Continuations without the prompts, stripped, ``(n,)``.
@@ -63,7 +65,16 @@ def written(
             if temperature > 0:
                 chances = _chances([prompts[row] for row in rows.tolist()], new_tokens, seed)
             new = _go_on(
-                language, model, ids, lengths, chances, temperature, most_likely, new_tokens, device
+                language,
+                model,
+                ids,
+                lengths,
+                chances,
+                temperature,
+                most_likely,
+                new_tokens,
+                device,
+                numbers or precision(device),
             )
             for row, own in zip(rows.tolist(), new.tolist(), strict=True):
                 found[row] = _decoded(language, own)
@@ -107,6 +118,7 @@ def _go_on(
     most_likely: int,
     new_tokens: int,
     device: torch.device,
+    numbers: torch.dtype,
 ) -> Tensor:
     """Return the new tokens of prompts, ``(prompts, new_tokens)``; the end of text fills up.
 
@@ -120,7 +132,7 @@ def _go_on(
     place = (mask.cumsum(1) - 1).clamp(min=0)
     new = torch.full((len(ids), new_tokens), end)
     live = torch.ones(len(ids), dtype=torch.bool)
-    past, numbers = None, precision(device)
+    past = None
     for step in range(new_tokens):
         stop = width + step
         with torch.autocast(device.type, numbers, enabled=numbers != torch.float32):

@@ -240,3 +240,15 @@ def test_vectors_of_texts_are_the_language_model_s_and_0_without_a_text() -> Non
     assert not vectors[4].any()
     torch.testing.assert_close(vectors[0], vectors[3])  # the same words
     assert (vectors[0] - vectors[1]).abs().max() > 1e-3
+
+
+def test_precision_is_what_vectors_and_pretraining_are_computed_in() -> None:
+    data, found = told(small_dataset()), {}
+    for word in ("float32", "bfloat16"):
+        backbone = ready(data, precision=word, pretrain="none")
+        found[word] = backbone.item_vectors()
+        assert backbone.reads().numbers == getattr(torch, word)
+    assert not torch.equal(found["float32"], found["bfloat16"])
+    torch.testing.assert_close(found["float32"], found["bfloat16"], atol=0.05, rtol=0)
+    with pytest.raises(ConfigError, match="choose auto, float32, bfloat16"):
+        ready(data, precision="float16")

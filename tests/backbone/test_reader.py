@@ -209,6 +209,16 @@ def test_a_frozen_model_reads_each_pair_once(monkeypatch) -> None:
     assert not torch.equal(backbone(USERS, ITEMS % 5), first)
 
 
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_pairs_are_read_in_the_precision_that_is_named(precision) -> None:
+    backbone = ready("bert", "cross", f"backbone.precision={precision}").float()
+    trunk, seen = backbone.vectors.trunk, []
+    block = trunk.body.encoder.layer[0].intermediate.dense
+    block.register_forward_hook(lambda _module, _inside, out: seen.append(out.dtype))
+    assert backbone(USERS, ITEMS % 5).dtype == torch.float32
+    assert set(seen) == {torch.bfloat16 if precision == "bfloat16" else torch.float32}
+
+
 def test_pairs_beyond_the_memory_are_read_anew(monkeypatch) -> None:
     backbone = ready("bert", "cross")
     expected = backbone(USERS, ITEMS)

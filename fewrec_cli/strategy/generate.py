@@ -222,8 +222,8 @@ class Generate(Strategy):
         return {"text": self.texts} if self.describe else {}
 
     def remarks(self, backbone: Backbone, tasks: Iterable[TaskBatch]) -> Sequence[str]:
-        """Show a profile, and count those that say nothing."""
-        count = empty = 0
+        """Show a profile; count those that say nothing, and those that are read in part."""
+        count = empty = cut = 0
         shown = ""
         for one in tasks:
             said = self.profiles_of(backbone, one.user, one.support, seed=one.seed)
@@ -231,10 +231,13 @@ class Generate(Strategy):
                 count += 1
                 empty += not start
                 shown = shown or f"{start} | {added}" if start else shown
+            whole = self.reader.written(said["prompt"], one.seed)
+            cut += self.reader.cut([*whole, *said["against"]])
         level, slope, share = self.found.tolist()
         return [
             f"generate: score = {level:.2f} + {slope:.2f} likeness + {share:.2f} support's level",
-            f"generate: {empty:,} of {count:,} profiles are empty; the first other one: {shown}",
+            f"generate: {empty:,} of {count:,} profiles are empty, {cut:,} texts about users cut "
+            f"after {self.reader.max_tokens} tokens; a profile: {shown}",
         ]
 
     def _unit(self, vectors: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Profiles as texts: what the support says in words, what GPT-2 writes after it, their vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -130,12 +130,8 @@ class Encoder:
         """Return the items' vectors, 0 without a text, and their texts, gone on with or not."""
         texts = list(self.reads.texts)
         if describe:
-            places = [place for place, text in enumerate(texts) if text]
-            with self.reporter.stage("write", len(places)) as advance:
-                new = self.written([texts[place] for place in places], 0)
-                advance(len(places))
-            for place, text in zip(places, new, strict=True):
-                texts[place] = text
+            with self.reporter.stage("write", len({*texts} - {""})) as advance:
+                texts = self.written(texts, 0, advance)
         found = vectors(
             self.language,
             texts,
@@ -149,12 +145,15 @@ class Encoder:
         told = torch.tensor([bool(text) for text in texts])
         return found * told[:, None], texts
 
-    def written(self, prompts: Sequence[str], seed: int) -> list[str]:
+    def written(
+        self, prompts: Sequence[str], seed: int, advance: Callable[[int], None] | None = None
+    ) -> list[str]:
         """Return prompts with what is written after each; the empty ones stay empty.
 
         Args:
             prompts: ``(n,)``.
             seed: Of what is drawn.
+            advance: Told how many more different prompts were gone on with.
         """
         if not self.writing.new_tokens:
             return list(prompts)
@@ -171,11 +170,16 @@ class Encoder:
             ),
             seed=seed,
             numbers=self.reads.numbers,
+            advance=advance,
         )
         self._written |= {
             (seed, text): f"{text} {added}".strip() for text, added in zip(lost, new, strict=True)
         }
         return [self._written[seed, text] if text else "" for text in prompts]
+
+    def cut(self, texts: Sequence[str]) -> int:
+        """Return how many texts are longer than what is read of them."""
+        return tokenise(self.language, texts, self.max_tokens).cut
 
     def vectors(self, texts: Sequence[str]) -> Tensor:
         """Return the vectors of profiles, 0 for the empty text, ``(n, hidden)`` on the CPU."""

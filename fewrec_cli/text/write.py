@@ -1,7 +1,7 @@
 """GPT-2 goes on writing: texts in, their continuations out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def written(
     seed: int,
     device: torch.device | None = None,
     numbers: torch.dtype | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Return what a causal model writes after each prompt.
 
@@ -43,6 +44,7 @@ def written(
         seed: Of the draws.
         device: Where to compute; None takes the GPU where there is one.
         numbers: What is computed in; None takes bfloat16 on GPUs that have it, else float32.
+        advance: Told how many more prompts are done.
 
     Returns:
         Continuations without the prompts, stripped, ``(n,)``.
@@ -78,6 +80,8 @@ def written(
             )
             for row, own in zip(rows.tolist(), new.tolist(), strict=True):
                 found[row] = _decoded(language, own)
+            if advance is not None:
+                advance(len(rows))
     finally:
         language.model.to("cpu")
     return found

@@ -57,8 +57,10 @@ def ready(
 ) -> tuple[Generate, Backbone]:
     """Return a strategy and its backbone, over the planted texts."""
     dataset = dataset or told()
-    own: Backbone = built("backbone", f"backbone={backbone}", *SHRUNK)
-    made: Generate = built("strategy", "strategy=generate", *words)
+    form = [word for word in words if word.startswith("backbone.")]
+    own: Backbone = built("backbone", f"backbone={backbone}", *SHRUNK, *form)
+    others = [word for word in words if word not in form]
+    made: Generate = built("strategy", "strategy=generate", *others)
     rows = dataset.interactions.take(np.flatnonzero(dataset.interactions.user < HELD_OUT[0]))
     own.prepare(dataset, rows)
     made.prepare(own, dataset, rows)
@@ -294,3 +296,23 @@ def test_a_run_keeps_the_profiles_that_answered(tmp_path: Path) -> None:
         assert bool(line.prompt) == bool(len(liked))
     described = pd.read_parquet(tmp_path / "descriptions.parquet")
     assert described["text"].str.startswith("Item").all()
+
+
+def test_texts_about_users_that_are_read_in_part_are_counted() -> None:
+    tasks, counted, long = planted_tasks(HELD_OUT), {}, 0
+    for tokens in (16, 200):
+        strategy, backbone = ready("strategy.against=null", f"backbone.max_tokens={tokens}")
+        line = strategy.remarks(backbone, [tasks])[1]
+        counted[tokens] = int(line.partition(" texts about users cut after ")[0].split()[-1])
+        tokenizer = strategy.reader.language.tokenizer
+        texts = strategy.profiles.texts(tasks.user, tasks.support)
+        long = long or sum(len(tokenizer(text)["input_ids"]) > 16 for text in texts)
+    assert counted == {16: long, 200: 0}
+    assert long
+
+
+def test_writing_tells_how_far_it_is() -> None:
+    strategy, _ = ready("strategy.new_tokens=4", backbone="gpt2")
+    done: list[int] = []
+    strategy.reader.written(["Film one", "", "Film two", "Film one"], 0, done.append)
+    assert sum(done) == 2

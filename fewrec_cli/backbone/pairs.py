@@ -1,7 +1,6 @@
 """Vectors of pairs of a user and an item: each different pair once, short texts with short ones."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -11,7 +10,8 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 from fewrec_cli.backbone.memo import Memo
-from fewrec_cli.text.encode import BUDGET, PROBE_S, WORTH_SAYING_S
+from fewrec_cli.core.progress import Estimate
+from fewrec_cli.text.encode import BUDGET
 from fewrec_cli.text.layout import Layout
 from fewrec_cli.text.trunk import Trunk
 
@@ -107,14 +107,15 @@ class PairVectors(nn.Module):
         user, item = keys // self.n_items, keys % self.n_items
         lengths = self.layout.lengths(user, item)
         again = self._again(lengths)
-        clock = _Clock(lengths, self.tell)
+        work = f"reading {len(keys):,} pairs of a user and an item"
+        clock = Estimate(work, int(lengths.sum()), self.tell)
         order, parts = [], []
         for rows, width in _batches(lengths, BUDGET.get(lengths.device.type, BUDGET["cpu"])):
             pair = (user.index_select(0, rows), item.index_select(0, rows))
             parts.append(self._once_more(*pair, width) if again else self._read(*pair, width))
             order.append(rows)
             if not torch.is_grad_enabled():
-                clock.done(len(rows) * width)
+                clock.done(int(lengths[rows].sum()))
         back = torch.cat(order).argsort()
         return torch.cat(parts).index_select(0, back)
 
@@ -143,27 +144,6 @@ class PairVectors(nn.Module):
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         return vectors / math.sqrt(self.trunk.width)
-
-
-class _Clock:
-    """Says once, after the first second of reading, how long all of it takes."""
-
-    def __init__(self, lengths: Tensor, tell: Callable[[str], None] | None) -> None:
-        self.pairs, self.left = len(lengths), int(lengths.sum())
-        self.tell = tell
-        self.started, self.read = time.perf_counter(), 0
-
-    def done(self, tokens: int) -> None:
-        """Count the tokens of a batch."""
-        self.read += tokens
-        self.left -= tokens
-        spent = time.perf_counter() - self.started
-        if self.tell is None or spent < PROBE_S:
-            return
-        left = spent * self.left / self.read
-        if left > WORTH_SAYING_S:
-            self.tell(f"reading {self.pairs:,} pairs of a user and an item: about {left:.0f} s")
-        self.tell = None
 
 
 def _different(keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,10 @@ Advance = Callable[..., None]
 """``advance(n=1, note="")``: n more units are done; the note stands beside the bar."""
 
 PLAIN_EVERY_S = 5.0
+PROBE_S = 1.0
+"""Seconds of work from which the rest is estimated."""
+WORTH_SAYING_S = 3.0
+"""Seconds of work left below which nobody need be told."""
 
 
 class Reporter:
@@ -142,3 +146,31 @@ class Reporter:
             self.say(", ".join([*parts, note] if note else parts))
 
         yield advance
+
+
+class Estimate:
+    """Says once, after the first second of work, how long all of it takes, where that is long.
+
+    Args:
+        what: The work in words, e.g. ``encoding 3,883 items``.
+        total: Units of work.
+        say: Takes the sentence; None: nobody is told.
+    """
+
+    def __init__(self, what: str, total: float, say: Callable[[str], None] | None) -> None:
+        self.what = what
+        self.total = total
+        self.say = say
+        self.started = time.perf_counter()
+        self.seen = 0.0
+
+    def done(self, units: float) -> None:
+        """Count finished units."""
+        self.seen += units
+        spent = time.perf_counter() - self.started
+        if self.say is None or spent < PROBE_S or not self.seen:
+            return
+        whole = spent * self.total / self.seen
+        if whole - spent > WORTH_SAYING_S:
+            self.say(f"{self.what}: about {whole:.0f} s")
+        self.say = None

@@ -207,7 +207,12 @@ class Prompt(Strategy):
         self._fit_levels(batches)
         if self.stepwise:
             return 0
-        rows = Examples.of([self._example(backbone, batch) for batch in batches])
+        parts = []
+        with backbone.reporter.stage("examples", len(batches)) as advance:
+            for batch in batches:
+                parts.append(self._example(backbone, batch))
+                advance()
+        rows = Examples.of(parts)
         penalty = chosen_penalty(rows) if self.penalty is None else self.penalty
         found, steps = fitted(rows, penalty)
         self.found += found.to(self.found)

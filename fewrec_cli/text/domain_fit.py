@@ -1,7 +1,6 @@
 """The training loop of domain pretraining: the epoch that held-out texts like best stays."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from fewrec_cli.core.errors import RunError
-from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.progress import Estimate, Reporter
 from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.text.encode import every_core
 
@@ -21,9 +20,6 @@ WARM_SHARE = 0.1
 """Share of the steps in which the step size rises; it then falls to 0 along a line."""
 DECAY = 0.01
 LONGEST_GRADIENT = 1.0
-PROBE_S = 2.0
-"""Seconds of work from which the rest is estimated."""
-WORTH_SAYING_S = 5.0
 Fast = Callable[[], torch.autocast]
 """Makes the context in which losses are computed."""
 
@@ -122,7 +118,7 @@ def fit(
         torch.manual_seed(derive_seed(seed, "text", "dropout"))
         best = before = _held_out_loss(model, objective, seed, device, fast)
         kept, epoch = deepcopy(model.state_dict()), 0
-        clock = _Clock(steps, reporter)
+        clock = Estimate(f"pretraining the language model, {steps:,} steps", steps, reporter.say)
         for number in range(1, epochs + 1):
             model.train()
             for one in objective.epoch(number):
@@ -137,7 +133,7 @@ def fit(
                     )
                 done += 1
                 advance(1, f"loss {loss:.3f}")
-                clock.step()
+                clock.done(1)
             now = _held_out_loss(model, objective, seed, device, fast)
             if now < best:
                 best, epoch, kept = now, number, deepcopy(model.state_dict())
@@ -190,27 +186,3 @@ def _share(done: float) -> float:
         [0.5, 1.0, 0.5, 0.0]
     """
     return min(done / WARM_SHARE, (1 - done) / (1 - WARM_SHARE))
-
-
-class _Clock:
-    """Says once, after the first seconds of work, how long all of it takes."""
-
-    def __init__(self, steps: int, reporter: Reporter) -> None:
-        self.steps = steps
-        self.reporter = reporter
-        self.started = time.perf_counter()
-        self.done = 0
-        self.said = False
-
-    def step(self) -> None:
-        """Count a finished step."""
-        self.done += 1
-        spent = time.perf_counter() - self.started
-        if self.said or spent < PROBE_S:
-            return
-        self.said = True
-        left = spent / self.done * (self.steps - self.done)
-        if left > WORTH_SAYING_S:
-            self.reporter.say(
-                f"pretraining the language model, {self.steps:,} steps: about {left:.0f} s"
-            )

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +17,7 @@ from torch.nn.functional import normalize
 
 from fewrec_cli.core import cache
 from fewrec_cli.core.errors import ConfigError
-from fewrec_cli.core.progress import Reporter
+from fewrec_cli.core.progress import Estimate, Reporter
 from fewrec_cli.text.language import Language
 from fewrec_cli.text.tokens import Tokens, batches, check_max_tokens, tokenise
 
@@ -29,9 +28,6 @@ Vectors = np.ndarray[Any, np.dtype[np.float32]]
 KIND = "vectors"
 BUDGET = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch, filling included."""
-PROBE_S = 1.0
-"""Seconds of work from which the rest is estimated."""
-WORTH_SAYING_S = 3.0
 
 
 def vectors(
@@ -179,7 +175,8 @@ def encode_tokens(
     found = np.empty((len(tokens), language.hidden), np.float32)
     training = language.model.training
     language.model.to(device).eval()
-    clock = _Clock(tokens, what, reporter)
+    work = f"encoding {len(tokens):,} different {what}"
+    clock = Estimate(work, int(tokens.lengths.sum()), reporter.say)
     try:
         with (
             every_core(),
@@ -191,7 +188,7 @@ def encode_tokens(
                 ids, lengths = (part.to(device) for part in tokens.batch(rows))
                 hidden = _hidden(language, ids, lengths)
                 found[rows.numpy()] = pooled(hidden.float(), lengths, pooling).cpu().numpy()
-                clock.done(rows)
+                clock.done(int(tokens.lengths[rows].sum()))
                 advance(len(rows))
     finally:
         language.model.to("cpu").train(training)
@@ -227,32 +224,6 @@ def cores() -> int:
     """Return how many cores this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
-
-
-class _Clock:
-    """Says once, after the first second of work, how long all of it takes."""
-
-    def __init__(self, tokens: Tokens, what: str, reporter: Reporter) -> None:
-        self.lengths = tokens.lengths
-        self.total = int(tokens.lengths.sum())
-        self.what = what
-        self.reporter = reporter
-        self.started = time.perf_counter()
-        self.seen = 0
-        self.said = False
-
-    def done(self, rows: Tensor) -> None:
-        """Count a finished batch."""
-        self.seen += int(self.lengths[rows].sum())
-        spent = time.perf_counter() - self.started
-        if self.said or spent < PROBE_S:
-            return
-        self.said = True
-        whole = spent * self.total / max(self.seen, 1)
-        if whole - spent > WORTH_SAYING_S:
-            self.reporter.say(
-                f"encoding {len(self.lengths):,} different {self.what}: about {whole:.0f} s"
-            )
 
 
 def _write(found: Vectors, cut: int, folder: Path) -> None:

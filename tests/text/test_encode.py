@@ -12,6 +12,7 @@ from torch import Tensor
 
 pytest.importorskip("transformers")
 
+from fewrec_cli.core import progress
 from fewrec_cli.core.cache import entries
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.core.progress import Reporter
@@ -123,7 +124,7 @@ def test_cut_texts_and_the_cache_are_told_and_long_work_beforehand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("PROBE_S", "WORTH_SAYING_S"):
-        monkeypatch.setattr(encode, name, 0.0)
+        monkeypatch.setattr(progress, name, 0.0)
     monkeypatch.setitem(encode.BUDGET, "cpu", 1)
     said = io.StringIO()
     for _ in range(2):

@@ -251,6 +251,13 @@ class Backbone(nn.Module, ABC):
         """Turn scores in standard units into stars."""
         return scores * self.rating_sd + self.rating_mean
 
+    def liked_from(self, dataset: Dataset) -> float | None:
+        """Return from which rating on an item is liked, standard units; None: every one is."""
+        if dataset.implicit or dataset.scale is None:
+            return None
+        between = dataset.positive - dataset.scale.step / 2  # no rating lies there
+        return (between - float(self.rating_mean)) / float(self.rating_sd)
+
     def set_standard(self, train: TrainTotals, *, implicit: bool) -> None:
         """Set the standard units from the training ratings; implicit data keeps 0 and 1."""
         if not implicit and (train.rows or train.sd):  # without rows: the scale's levels

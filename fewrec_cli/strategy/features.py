@@ -115,7 +115,8 @@ class Features(Strategy):
             ConfigError: The data has no ratings, or ``texts`` are asked for and no language model
                 reads them.
         """
-        if dataset.scale is None:
+        least = backbone.liked_from(dataset)
+        if dataset.scale is None or least is None:
             raise ConfigError(
                 f"strategy=features learns what is liked and what is not, and {dataset.name} has "
                 "no ratings",
@@ -127,7 +128,7 @@ class Features(Strategy):
         self.reader = FeatureReader(dataset, self.reads, self.recent, texts)
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
         levels = torch.from_numpy(dataset.scale.levels)
-        self.least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
+        self.least = least
         columns = len(self.reader.names) + (self.base is not None)
         self.register_buffer("found", torch.zeros(columns + 1))
         self.register_buffer("usual", torch.tensor(0.5))

@@ -35,11 +35,6 @@ class Liked:
         """Return some of the tasks, by their index ``(n,)``."""
         return type(self)(self.item[tasks], self.liked[tasks], self.weight[tasks])
 
-    def without(self, row: int) -> Self:
-        """Return the supports less one of their rows."""
-        keep = [column for column in range(self.item.shape[1]) if column != row]
-        return type(self)(self.item[:, keep], self.liked[:, keep], self.weight[:, keep])
-
 
 class FeatureReader(nn.Module):
     """Numbers of each (support, item): how much is liked in all, lately, and among alike items.

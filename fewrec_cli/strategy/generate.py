@@ -140,10 +140,7 @@ class Generate(Strategy):
                 "backbone has none that reads each item once",
                 "take backbone=bert, gpt2 or hybrid, with backbone.score=encoder",
             )
-        least = None
-        if not dataset.implicit and dataset.scale is not None:
-            mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
-            least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
+        least = backbone.liked_from(dataset)
         self.profiles = Profiles(dataset, self.template, self.entry, self.entries, least)
         self.others = None
         if self.against is not None:
@@ -185,24 +182,27 @@ class Generate(Strategy):
     @torch.no_grad()
     def fit(self, backbone: Backbone, examples: Iterable[TaskBatch]) -> int:
         """Fit level, slope and share; ranked lists of implicit data need none of them."""
-        rows, seen = [], 0
         if not self.examples or self.profiles.least is None:
             return 0
-        for one in examples:
-            batch = one.to(self.item.device)
-            answer = self.adapt(
-                backbone, batch.user, batch.support, seed=batch.seed, training=False
-            )
-            alike = answer.alike(batch.query.item)
-            level = answer.level[:, None].expand_as(alike)
-            columns = torch.stack([torch.ones_like(alike), alike, level, batch.query.rating], 2)
-            rows.append(columns[batch.query.weight > 0].double())
-            seen += len(batch)
-            if seen >= self.examples:
-                break
+        rows, seen = [], 0
+        with backbone.reporter.stage("profiles", self.examples) as advance:
+            for batch in examples:
+                rows.append(self._example(backbone, batch.to(self.item.device)))
+                advance(len(batch))
+                seen += len(batch)
+                if seen >= self.examples:
+                    break
         every = torch.cat(rows)
         self.found.copy_(_least_squares(every[:, :3], every[:, 3]))
         return 1
+
+    def _example(self, backbone: Backbone, batch: TaskBatch) -> Tensor:
+        """Return 1, likeness, level and rating of the query rows, ``(rows, 4)`` float64."""
+        answer = self.adapt(backbone, batch.user, batch.support, seed=batch.seed, training=False)
+        alike = answer.alike(batch.query.item)
+        level = answer.level[:, None].expand_as(alike)
+        columns = torch.stack([torch.ones_like(alike), alike, level, batch.query.rating], 2)
+        return columns[batch.query.weight > 0].double()
 
     def profiles_of(
         self, backbone: Backbone, user: Tensor, support: Rows, *, seed: int

@@ -11,12 +11,10 @@ from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows
 from fewrec_cli.text.encode import Pooling, encode_tokens, fastest, vectors
-from fewrec_cli.text.template import facts, fill, item_texts
+from fewrec_cli.text.template import facts, fill, item_names
 from fewrec_cli.text.tokens import tokenise
 from fewrec_cli.text.weights import locate
 from fewrec_cli.text.write import written
-
-TITLE = "{title}"
 
 
 class Profiles:
@@ -41,9 +39,7 @@ class Profiles:
         entries: int,
         least: float | None,
     ) -> None:
-        if entry is None and "title" in facts(dataset, "item"):
-            entry = TITLE
-        self.names = [text.rstrip(".") for text in item_texts(dataset, entry).texts]
+        self.names = item_names(dataset, entry)
         self.known = facts(dataset, "user")
         self.template = template
         self.entries = entries

@@ -115,11 +115,10 @@ class Prompt(Strategy):
         """
         listener = listener_of(backbone)
         self.stepwise = not self.zero_shot and (listener.learns or dataset.implicit)
-        self.least: float | None = None
+        self.least = backbone.liked_from(dataset)
         mean, sd = float(backbone.rating_mean), float(backbone.rating_sd)
         levels = torch.zeros(0)
         if dataset.scale is not None and not dataset.implicit:
-            self.least = (dataset.positive - dataset.scale.step / 2 - mean) / sd
             levels = (torch.from_numpy(dataset.scale.levels).float() - mean) / sd
         self.texts = SupportText(dataset, self.template, self.entry, self.least)
         if listener.cut_items:

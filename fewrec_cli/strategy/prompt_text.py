@@ -9,10 +9,9 @@ from fewrec_cli.backbone.base import Backbone, Listener, Told
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.scenario.batch import Rows
-from fewrec_cli.text.template import PLACE, facts, fill, item_texts
+from fewrec_cli.text.template import PLACE, facts, fill, item_names
 
 LISTS = ("liked", "disliked")
-TITLE = "{title}"
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,7 @@ class SupportText:
                 f"strategy.told='{template[:80]}' tells nothing of the support",
                 "let it name {liked}, {disliked} or both",
             )
-        if entry is None and "title" in facts(dataset, "item"):
-            entry = TITLE
-        self.names = [text.rstrip(".") for text in item_texts(dataset, entry).texts]
+        self.names = item_names(dataset, entry)
         self.known = facts(dataset, "user")
         self.template = template
         self.least = least

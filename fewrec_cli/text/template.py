@@ -55,6 +55,18 @@ def user_texts(dataset: Dataset, template: str | None) -> Texts:
     return _texts(dataset, "user", template)
 
 
+def item_names(dataset: Dataset, entry: str | None) -> list[str]:
+    """Return what each item is called in a list, ``(n_items,)``, empty where nothing is known.
+
+    Args:
+        dataset: Whose facts are used.
+        entry: Template; None: the title, or all facts where there is none.
+    """
+    if entry is None and "title" in facts(dataset, "item"):
+        entry = "{title}"
+    return [text.rstrip(".") for text in item_texts(dataset, entry).texts]
+
+
 def facts(dataset: Dataset, side: Side) -> dict[str, tuple[str, ...]]:
     """Return what a template can name of each item or user, ``(n,)`` each, empty where unknown.
 

@@ -37,13 +37,14 @@ class Memo:
             values: ``(n, width)``.
         """
         width, size = values.shape[1], values.element_size()
-        fits = max(BYTES // (width * size) - self._used, 0)
+        room = BYTES // (width * size)
+        fits = max(room - self._used, 0)
         keys, values = keys[:fits], values[:fits]
         if not len(keys):
             return
         needed = self._used + len(keys)
         if needed > len(self._values):
-            grown = values.new_empty(max(needed, 2 * len(self._values)), width)
+            grown = values.new_empty(min(max(needed, 2 * len(self._values)), room), width)
             if self._used:
                 grown[: self._used] = self._values[: self._used]
             self._values = grown

@@ -66,9 +66,8 @@ def state(entry: Entry) -> str:
 
 def made_of(entry: Entry) -> str:
     """Return in a few words what an entry was made of: those it brings, else its short facts."""
-    shown = entry.facts.get("shown")
-    if isinstance(shown, str):
-        return shown
+    if entry.shown:
+        return entry.shown
     short = {
         name: str(value)
         for name, value in entry.facts.items()

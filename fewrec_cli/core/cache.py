@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fewrec_cli.core.cache_entry import Entry, describe, problem, read
+from fewrec_cli.core.cache_entry import SHOWN, Entry, describe, problem, read
 from fewrec_cli.core.cache_lock import alone
 from fewrec_cli.core.code import code_version
 from fewrec_cli.core.errors import CacheError
@@ -55,7 +55,8 @@ def find(
     Args:
         kind: What is looked for.
         facts: JSON values; the order of keys counts, as it may in a config (phases, augment). The
-            value of ``shown``, if there is one, stands in ``fewrec cache list``.
+            value of ``shown``, if there is one, stands in ``fewrec cache list`` and counts for
+            nothing else.
         tell: Takes the sentence about a damaged entry; stderr by default.
 
     Returns:
@@ -97,7 +98,7 @@ def adding(kind: str, facts: Mapping[str, Any]) -> Iterator[Path]:
     try:
         yield part
         try:
-            describe(part, made_of)
+            describe(part, made_of, str(facts.get(SHOWN, "")))
             _settle(part, final, made_of)
         except OSError as fault:
             raise _unwritable(fault) from fault
@@ -192,7 +193,8 @@ def remove(chosen: Iterable[Entry]) -> int:
 
 def _canonical(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an entry is made of as it stands in its file."""
-    text = json.dumps({"kind": kind, "code": code_version(kind), "facts": facts}, allow_nan=False)
+    telling = {name: value for name, value in facts.items() if name != SHOWN}
+    text = json.dumps({"kind": kind, "code": code_version(kind), "facts": telling}, allow_nan=False)
     content: dict[str, Any] = json.loads(text)
     return content
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ENTRY = "entry.json"
+SHOWN = "shown"
+"""Fact that only tells people what an entry is."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Entry:
         kind: What it is, e.g. ``pretrained``.
         hash: Of kind, code and facts.
         folder: Where its files lie.
+        shown: The same in a few words of its maker, or empty.
         facts: What it was made of; empty where ``entry.json`` cannot be read.
         bytes: Size of its files on disk.
         code: Version of the code that made it; empty likewise.
@@ -33,6 +36,7 @@ class Entry:
     kind: str
     hash: str
     folder: Path
+    shown: str
     facts: Mapping[str, Any]
     bytes: int
     code: str
@@ -40,7 +44,7 @@ class Entry:
     whole: bool
 
 
-def describe(part: Path, made_of: Mapping[str, Any]) -> None:
+def describe(part: Path, made_of: Mapping[str, Any], shown: str) -> None:
     """Write the ``entry.json`` of a folder that is complete but for it.
 
     Raises:
@@ -50,7 +54,7 @@ def describe(part: Path, made_of: Mapping[str, Any]) -> None:
     if (part / ENTRY).exists():
         raise ValueError(f"an entry's own files must not be named {ENTRY}")
     files = {name: [path.stat().st_size, _digest(path)] for name, path in _files(part).items()}
-    content = {**made_of, "made": time.time(), "files": files}
+    content = {**made_of, SHOWN: shown, "made": time.time(), "files": files}
     (part / ENTRY).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -79,21 +83,25 @@ def problem(folder: Path, made_of: Mapping[str, Any]) -> str:
 
 def read(folder: Path) -> Entry | None:
     """Read an entry without reading its files; None where it has just been removed."""
-    facts, code = dict[str, Any](), ""
+    facts, code, shown = dict[str, Any](), "", ""
     try:
         made, sizes = folder.stat().st_mtime, _sizes(folder)
     except OSError:
         return None
     try:
         content = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-        facts, code = dict(content["facts"]), str(content["code"])
+        facts, code, shown = (
+            dict(content["facts"]),
+            str(content["code"]),
+            str(content.get(SHOWN, "")),
+        )
         made = float(content["made"])
         written = {name: int(size) for name, (size, _) in content["files"].items()}
         whole = written == {name: size for name, size in sizes.items() if name != ENTRY}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         whole = False
     used = sum(sizes.values())
-    return Entry(folder.parent.name, folder.name, folder, facts, used, code, made, whole)
+    return Entry(folder.parent.name, folder.name, folder, shown, facts, used, code, made, whole)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -70,10 +70,9 @@ def vectors(
     numbers = numbers or fastest(device)
     unique = sorted(set(texts))
     facts: dict[str, Any] = {
+        "shown": f"{language.source.word}, {len(unique):,} texts of up to {max_tokens} tokens",
         "language": language.hash,
-        "weights": language.source.word,
         "texts": texts_hash(unique),
-        "count": len(unique),
         "pooling": pooling,
         "max_tokens": max_tokens,
         "precision": str(numbers).removeprefix("torch."),

@@ -66,6 +66,13 @@ def test_the_order_of_keys_counts_and_so_does_the_kind() -> None:
     assert find("language", FACTS) is None
 
 
+def test_what_is_only_shown_counts_for_nothing() -> None:
+    folder = make(shown="one, in words")
+    assert find("vectors", {**FACTS, "shown": "one, in other words"}) == folder
+    (entry,) = entries()
+    assert (entry.shown, entry.facts) == ("one, in words", FACTS)
+
+
 def test_other_code_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make()
     monkeypatch.setattr(cache, "code_version", lambda _: "of tomorrow")

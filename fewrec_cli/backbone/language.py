@@ -9,12 +9,11 @@ from fewrec_cli.backbone.cross import cross
 from fewrec_cli.backbone.prompt import prompt
 from fewrec_cli.backbone.reader import MakeForm, Reader
 from fewrec_cli.backbone.text_factors import Reading, TextFactors
-from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.text.domain import Pretraining, Task
 from fewrec_cli.text.encode import Pooling, Precision
 from fewrec_cli.text.scratch import Scratch
-from fewrec_cli.text.tune import Tuned
 from fewrec_cli.text.weights import Family
+from fewrec_cli.text.words import Tuned, check_score
 
 
 class LanguageWords(TypedDict):
@@ -109,12 +108,7 @@ def _pretraining(words: LanguageWords) -> Pretraining:
 
 def _encoder(family: Family, words: LanguageWords) -> Backbone:
     """Return matrix factorization over frozen text vectors, without ids."""
-    if Tuned.parse(words["tuned"]).kind not in ("frozen", "head"):
-        raise ConfigError(
-            f"backbone.tuned={words['tuned']}: backbone.score=encoder reads each text once, with "
-            "the model as it is",
-            "take backbone.score=cross or prompt, or backbone.tuned=frozen",
-        )
+    check_score("encoder", words["tuned"])
     reading = Reading(
         words["weights"],
         family,

@@ -1,6 +1,5 @@
 """``score=prompt``: a sentence with a gap; how much likelier one word fills it than another."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +15,8 @@ from fewrec_cli.text.language import Language
 from fewrec_cli.text.layout import Layout, Segment
 from fewrec_cli.text.tokens import check_max_tokens, tokenise
 from fewrec_cli.text.trunk import Read
+from fewrec_cli.text.words import check_verbalizers, prompt_pieces
 
-PLACE = re.compile(r"\{(user|item|answer)\}")
 CONTENT_FREE = ("N/A", "")
 """What stands for user and item in prompts without content; BERT's mask is one more."""
 
@@ -113,20 +112,7 @@ def _parts(template: str, language: Language) -> list[Part]:
     Raises:
         ConfigError: A place is missing, twice there, or unknown.
     """
-    pieces = PLACE.split(template)
-    names = pieces[1::2]
-    wrong = [name for name in ("item", "answer") if names.count(name) != 1]
-    if wrong or names.count("user") > 1 or "{" in "".join(pieces[::2]):
-        raise ConfigError(
-            f"backbone.prompt='{template[:80]}' must name {{item}} and {{answer}} once, {{user}} "
-            "at most once, and nothing else in braces",
-            "e.g. 'User: {user} Item: {item} Does the user like it? {answer}'",
-        )
-    if language.family == "gpt2" and not template.rstrip().endswith("{answer}"):
-        raise ConfigError(
-            "backbone.prompt does not end in {answer}: gpt2 reads nothing that follows it",
-            "put {answer} at the end",
-        )
+    pieces = prompt_pieces(template, language.family)
     found = []
     for place, piece in enumerate(pieces):
         if place % 2:
@@ -162,7 +148,7 @@ def _head(
         output, over = model.cls.predictions.decoder, model.cls.predictions.transform
     else:
         output, over = model.lm_head, None
-    _two(verbalizers)
+    check_verbalizers(verbalizers)
     rows = [_pieces(language, lead + word, word) for word in verbalizers]
     if rows[0] == rows[1]:
         raise ConfigError(
@@ -177,17 +163,9 @@ def _head(
     return (liked - other).clone(), bias, over
 
 
-def _two(verbalizers: Sequence[str]) -> None:
-    if len(verbalizers) != 2:
-        raise ConfigError(
-            f"backbone.verbalizers has {len(verbalizers)} words",
-            "give two: what a liked item is called, and a disliked one",
-        )
-
-
 def _apart(language: Language, verbalizers: Sequence[str]) -> Tensor:
     """Return the difference of two sentences' unit vectors, ``(width,)``."""
-    _two(verbalizers)
+    check_verbalizers(verbalizers)
     tokens = tokenise(language, verbalizers, language.positions)
     with torch.no_grad():
         hidden = language.body(input_ids=tokens.ids, attention_mask=tokens.mask.long())

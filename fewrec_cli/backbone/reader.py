@@ -26,8 +26,9 @@ from fewrec_cli.text.encode import Precision, numbers_of
 from fewrec_cli.text.language import Language, load
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.trunk import Trunk
-from fewrec_cli.text.tune import Adaptive, LoraWords, Tuned, tune
+from fewrec_cli.text.tune import Adaptive, LoraWords, tune
 from fewrec_cli.text.weights import Family, locate
+from fewrec_cli.text.words import Tuned
 
 MakeForm = Callable[[Language, PairTexts], Form]
 
@@ -220,17 +221,12 @@ class Reader(Backbone):
         return self.vectors.numbers
 
     def fed_with(self, feed: str) -> None:
-        """Refuse AdaLoRA in episodes: its ranks follow the steps of one training.
+        """Refuse AdaLoRA in episodes.
 
         Raises:
             ConfigError: As said.
         """
-        if self.tuned.kind == "adalora" and feed != "rows":
-            raise ConfigError(
-                "backbone.tuned=adalora moves its ranks along one training on rows, and this "
-                "strategy learns from tasks",
-                "take backbone.tuned=lora, or strategy=transfer or augmentation",
-            )
+        self.tuned.fed_with(feed)
 
     def stepped(self, step: int, total: int | None) -> None:
         """Move AdaLoRA's ranks; without a known end they stay."""

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 
+from fewrec_cli.experiment.rules_language import language_faults
+
 Fault = tuple[str, str]
 Values = Callable[[str], object]
 
@@ -13,9 +15,6 @@ BLEND = "fewrec_cli.strategy.blend.Blend"
 META_RIDGE = "fewrec_cli.strategy.meta_ridge.MetaRidge"
 RIDGE = "fewrec_cli.strategy.adapter.ridge.Ridge"
 UNADAPTED = "fewrec_cli.strategy.adapter.none.Unadapted"
-GENERATE = "fewrec_cli.strategy.generate.Generate"
-PROMPT = "fewrec_cli.strategy.prompt.Prompt"
-WITHOUT_TEXT = ("fewrec_cli.backbone.mf.MF", "fewrec_cli.backbone.mlp.MLP")
 PAIR = "fewrec_cli.data.pair.Pair"
 SUPPORTS = (
     "strategy.support",
@@ -56,7 +55,7 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
             "strategy=meta_ridge learns through a ridge solve, and this adapter makes none",
             "leave strategy/adapter out, or choose strategy/adapter=ridge",
         )
-    yield from _language(value_of)
+    yield from language_faults(value_of)
     if learns == BLEND:
         yield from _blend(value_of, adapter)
     for place in ("source", "target"):
@@ -66,25 +65,6 @@ def broken_rules(value_of: Values) -> Iterator[Fault]:
                 f"choose another data/{place}, e.g. data/{place}=movielens",
             )
     yield from _version(value_of)
-
-
-def _language(value_of: Values) -> Iterator[Fault]:
-    """Yield what a strategy of texts lacks in its backbone."""
-    learns, score = value_of("strategy._target_"), value_of("backbone.score")
-    if learns == GENERATE and (
-        value_of("backbone._target_") in WITHOUT_TEXT or score in ("cross", "prompt")
-    ):
-        yield (
-            "strategy=generate compares profiles with the items' texts, and this backbone does not "
-            "encode them",
-            "take backbone=bert, gpt2 or hybrid, with backbone.score=encoder",
-        )
-    if learns == PROMPT and score not in ("cross", "prompt"):
-        yield (
-            "strategy=prompt puts the support into words, and this backbone does not read users "
-            "and items together",
-            "take backbone=bert or gpt2 with backbone.score=cross or prompt",
-        )
 
 
 def _blend(value_of: Values, adapter: object) -> Iterator[Fault]:

@@ -28,12 +28,12 @@ from fewrec_cli.text.encode import Pooling, precision, texts_hash
 from fewrec_cli.text.language import Language, quiet
 from fewrec_cli.text.template import facts as describing
 from fewrec_cli.text.weights import locate
+from fewrec_cli.text.words import check_pretrain
 
 Task = Literal["none", "mlm", "causal", "contrastive"]
 KIND = "language"
 MODEL = "model"
 """Folder of its own in the entry, whose other files say when it was made."""
-FAMILY = {"mlm": "bert", "causal": "gpt2"}
 """What only one family of models is made for."""
 LEAST_TEXTS = 10
 
@@ -125,14 +125,7 @@ def adapted_language(
     """
     if settings.task == "none" or settings.epochs == 0:
         return language
-    family = FAMILY.get(settings.task, language.family)
-    if family != language.family:
-        other = {"mlm": "causal", "causal": "mlm"}[settings.task]
-        raise ConfigError(
-            f"backbone.pretrain={settings.task} is for {family} models, and "
-            f"{language.source.word} is a {language.family}",
-            f"take backbone.pretrain={other} or contrastive, or backbone={family}",
-        )
+    check_pretrain(settings.task, language.family, language.source.word)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     numbers = numbers or precision(device)
     facts: dict[str, Any] = {

@@ -1,19 +1,15 @@
 """What of a language model is learned: nothing, its biases, last layers, all, or small adapters."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from fewrec_cli.core.errors import ConfigError
 from fewrec_cli.text.weights import Family
+from fewrec_cli.text.words import Tuned
 
-Kind = Literal["frozen", "head", "bias", "last", "all", "lora", "adalora", "soft"]
-PLAIN: tuple[Kind, ...] = ("frozen", "head", "bias", "all", "lora", "adalora")
-COUNTED: tuple[Kind, ...] = ("last", "soft")
-"""Words that take a number: ``last:2``, ``soft:8``."""
 ADAPTED_LAYERS = {"bert": ["query", "value"], "gpt2": ["c_attn"]}
 """Linear layers that LoRA changes, as in its paper: queries and values (GPT-2: with the keys)."""
 NAME = "default"
@@ -35,43 +31,6 @@ class LoraWords(TypedDict):
 
     rank: int
     alpha: float
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A parsed word of ``backbone.tuned``.
-
-    Attributes:
-        kind: The word itself.
-        count: Layers of ``last``, vectors of ``soft``; 0 of other words.
-    """
-
-    kind: Kind
-    count: int = 0
-
-    @classmethod
-    def parse(cls, word: str) -> "Tuned":
-        """Read ``frozen``, ``last:2``, ``soft:8`` and the like.
-
-        Raises:
-            ConfigError: It is none of them.
-        """
-        for kind in PLAIN:
-            if word == kind:
-                return cls(kind)
-        stem, _, number = word.partition(":")
-        for kind in COUNTED:
-            if stem == kind and number.isdigit() and int(number) > 0:
-                return cls(kind, int(number))
-        raise ConfigError(
-            f"backbone.tuned={word} is nothing that can be tuned",
-            "choose frozen, head, bias, last:N, all, lora, adalora or soft:N (N from 1)",
-        )
-
-    @property
-    def soft(self) -> int:
-        """How many learned vectors stand before the text."""
-        return self.count if self.kind == "soft" else 0
 
 
 def tune(body: nn.Module, tuned: Tuned, family: Family, lora: LoraWords) -> "Adaptive | None":

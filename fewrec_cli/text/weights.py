@@ -58,6 +58,12 @@ def locate(word: str, family: Family, *, download: bool) -> Source:
         raise ConfigError(f"no family of language models '{family}'", "choose bert or gpt2")
     if word == SCRATCH:
         return Source(word, family, None, SCRATCH)
+    folder = folder_of(word, family, download=download)
+    return Source(word, family, folder, _hash(folder))
+
+
+def folder_of(word: str, family: Family, *, download: bool) -> Path:
+    """Return the folder of a model other than ``scratch``; see ``locate``."""
     folder = _installed(family) if word == MINILM else _folder(word, download)
     config = read_config(folder)
     found = config.get("model_type")
@@ -68,7 +74,7 @@ def locate(word: str, family: Family, *, download: bool) -> Source:
             if found in get_args(Family)
             else f"name weights of a {family} model, or take backbone.weights={SCRATCH}",
         )
-    return Source(word, family, folder, _hash(folder))
+    return folder
 
 
 def read_config(folder: Path) -> dict[str, Any]:

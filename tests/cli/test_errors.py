@@ -95,6 +95,43 @@ MISTAKES = {
         "no strategy/augment 'mixp'; did you mean 'mixup'?",
         "others: drop, noise",
     ),
+    "train backbone=bert backbone.score=cross backbone.tuned=lorra": (
+        "backbone.tuned=lorra is nothing that can be tuned",
+        "choose frozen, head, bias, last:N",
+    ),
+    "train backbone=bert backbone.weights=scratch backbone.tuned=lora": (
+        "backbone.tuned=lora: backbone.score=encoder reads each text once",
+        "take backbone.score=cross",
+    ),
+    "train backbone=gpt2 backbone.score=cross backbone.tuned=adalora strategy=reptile": (
+        "backbone.tuned=adalora moves its ranks along one training on rows",
+        "take backbone.tuned=lora, or strategy=transfer",
+    ),
+    "train backbone=gpt2 backbone.score=prompt backbone.prompt='{item}?'": (
+        "backbone.prompt='{item}?' must name {item} and {answer} once",
+        "e.g. 'User: {user}",
+    ),
+    "train backbone=gpt2 backbone.score=prompt backbone.verbalizers=[Yes]": (
+        "backbone.verbalizers has 1 words",
+        "give two",
+    ),
+    "train backbone=gpt2 backbone.pretrain=mlm": (
+        "backbone.pretrain=mlm is for bert models, and backbone=gpt2 is a gpt2",
+        "take backbone.pretrain=causal",
+    ),
+    "train backbone=gpt2 backbone.max_tokens=2": ("backbone.max_tokens must be 4 or more", ""),
+    "train backbone=gpt2 backbone.weights=/nowhere": (
+        "backbone.weights=/nowhere: no such folder",
+        "name the folder that holds config.json",
+    ),
+    "train backbone=gpt2 backbone.weights=nobody/no-such-model": (
+        "backbone.weights=nobody/no-such-model is not on this machine",
+        "fetch it with backbone.download=true",
+    ),
+    "train data=movielens data.text=nowhere.parquet": (
+        "data.text: no file nowhere.parquet",
+        "data.text=auto",
+    ),
     "train --cfg job -m": ("--cfg and --multirun do not go together", "keep one"),
     "train --config-name trian": ("--config-name trian: no such root config", "'train'?"),
     "train --config-dir nowhere": ("--config-dir ", "give the folder that holds"),

@@ -7,8 +7,9 @@ from fewrec_cli.text.language import load
 from fewrec_cli.text.layout import Layout, Segment
 from fewrec_cli.text.scratch import Scratch
 from fewrec_cli.text.trunk import Trunk
-from fewrec_cli.text.tune import Tuned, tune
+from fewrec_cli.text.tune import tune
 from fewrec_cli.text.weights import locate
+from fewrec_cli.text.words import Tuned
 
 pytest.importorskip("transformers")
 WIDTH, LAYERS = 8, 2

@@ -21,7 +21,6 @@ TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json")
 """A folder needs one of these to turn text into tokens."""
 DETERMINING = ("*.json", "*.txt", "*.model", *WEIGHTS)
 """Files beside one another that settle what a text becomes."""
-UNFINISHED = "incomplete"
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,12 @@ def test_every_cost_is_written_and_loop_and_engine_agree(tmp_path: Path) -> None
         assert told[f"second {family}"]["apart"] < 1e-6
     assert told["settings"]["texts"] == "generated texts"
     assert "outer step of the second order, gpt2, 2 tasks" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_picture_is_drawn_from_what_is_kept(tmp_path: Path) -> None:
+    picture = tmp_path / "language.png"
+    words = [str(SCRIPT.with_name("figure_language.py")), "--figure", str(picture)]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")

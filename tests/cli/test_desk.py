@@ -61,5 +61,5 @@ def test_doctor_names_versions_devices_and_data(
     told = fewrec("doctor").out
     assert f"fewrec              {__version__}" in told
     assert "sets: ml-100k" in told
-    for word in ("python", "torch", "gpu", "cpu cores", "data/"):
+    for word in ("python", "torch", "transformers", "gpu", "cpu cores", "data/"):
         assert f"\n{word}" in told

@@ -57,8 +57,8 @@ def test_lines_end_sentences_too_and_words_of_other_languages_work() -> None:
 def test_what_is_left_out_is_counted() -> None:
     found = fill("{title}. By {director}.", KNOWN, 4, "item")
     assert [(note.count, note.text) for note in found.notes] == [
-        (1, "items whose text lacks '{title}.': unknown"),
-        (2, "items whose text lacks 'By {director}.': unknown"),
+        (1, "items without the sentence '{title}.', a fact of which is unknown"),
+        (2, "items without the sentence 'By {director}.', a fact of which is unknown"),
         (1, "items with an empty text: nothing is known"),
     ]
 

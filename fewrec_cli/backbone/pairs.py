@@ -22,6 +22,9 @@ INNER = 3
 """What a pair holds in an inner step of second order and in its gradient, in times of what it holds
 in a plain forward pass: the least whole number above what was measured for 1 to 5 steps."""
 
+LONGER = 2
+"""A reading is told of only if it has this many times the tokens of any before it."""
+
 
 class PairVectors(nn.Module):
     """What a language model makes of pairs.
@@ -53,6 +56,7 @@ class PairVectors(nn.Module):
         self.n_items = n_items
         self.checkpointing = checkpointing
         self.tell = tell
+        self._told = 0
         self.memo = Memo()
         self._read_by: tuple[object, ...] = ()
 
@@ -108,7 +112,10 @@ class PairVectors(nn.Module):
         lengths = self.layout.lengths(user, item)
         again = self._again(lengths)
         work = f"reading {len(keys):,} pairs of a user and an item"
-        clock = Estimate(work, int(lengths.sum()), self.tell)
+        tokens = int(lengths.sum())
+        longer = tokens > LONGER * self._told  # each step of a training may read pairs
+        self._told = max(self._told, tokens)
+        clock = Estimate(work, tokens, self.tell if longer else None)
         order, parts = [], []
         for rows, width in _batches(lengths, BUDGET.get(lengths.device.type, BUDGET["cpu"])):
             pair = (user.index_select(0, rows), item.index_select(0, rows))

@@ -142,7 +142,7 @@ class Reporter:
             parts = [f"{name} {done:,.0f}"]
             if total:
                 left = (now - started) / done * max(total - done, 0.0)
-                parts = [f"{name} {done:,.0f} of {total:,.0f}", f"about {left:.0f} s left"]
+                parts = [f"{name} {done:,.0f} of {total:,.0f}", f"about {spelled(left)} left"]
             self.say(", ".join([*parts, note] if note else parts))
 
         yield advance
@@ -172,5 +172,12 @@ class Estimate:
             return
         whole = spent * self.total / self.seen
         if whole - spent > WORTH_SAYING_S:
-            self.say(f"{self.what}: about {whole:.0f} s")
+            self.say(f"{self.what}: about {spelled(whole)}")
         self.say = None
+
+
+def spelled(seconds: float) -> str:
+    """Return a time as people say it: ``95 s``, ``12 min``, ``66 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

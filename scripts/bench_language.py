@@ -40,7 +40,7 @@ class Plan:
         users: Users that are adapted to over the frozen encoder.
         tokens: Lengths of a user's and a film's text together, where they are read together.
         tasks: Users that LoRA is adapted to.
-        rows: Rows of a pretraining step with LoRA.
+        rows: Rows of a pretraining step with LoRA: several batches, as only those save memory.
         meta: Tasks of an outer step.
         repeats: Counted turns.
         small: Whether everything is generated and small: for the tests.
@@ -51,13 +51,13 @@ class Plan:
     users: int = 256
     tokens: tuple[int, ...] = (24, 125)
     tasks: int = 2
-    rows: int = 32
+    rows: int = 96
     meta: int = 8
     repeats: int = 3
     small: bool = False
 
 
-QUICK = Plan(400, 48, 64, (24,), 1, 8, 8, 1)
+QUICK = Plan(400, 48, 64, (24,), 1, 256, 8, 1)
 TINY = Plan(400, 8, 4, (24,), 2, 4, 2, 1, small=True)
 
 

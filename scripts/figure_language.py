@@ -108,19 +108,24 @@ def _costs(panel: Axes, ways: Sequence[dict[str, Any]]) -> None:
     places = range(len(ways))
     panel.scatter([one["ms"] for one in ways], places, color=TEXT, s=36, zorder=3)
     for place, one in zip(places, ways, strict=True):
-        told = f"{one['ms']:,.0f} ms" if one["ms"] >= 10 else f"{one['ms']:.2f} ms"
+        told = f"{one['ms'] / 1e3:.2f} s" if one["ms"] >= 100 else f"{one['ms']:.2f} ms"
         panel.annotate(
             told, (one["ms"], place), xytext=(7, 0), textcoords="offset points", va="center"
         )
     panel.set_yticks(places, [one["way"] for one in ways])
     panel.invert_yaxis()
     panel.set(xscale="log", title="what one user costs")
-    panel.set_xlabel("ms to adapt and give 10 answers, one thread")
+    panel.set_xlabel("to adapt and give 10 answers, one thread")
     panel.grid(visible=False)
     panel.grid(visible=True, axis="x")
-    panel.set_xlim(0.5 * min(one["ms"] for one in ways), 30 * max(one["ms"] for one in ways))
+    panel.set_xlim(0.5 * min(one["ms"] for one in ways), 20 * max(one["ms"] for one in ways))
+    panel.set_xticks([0.1, 10, 1e3, 1e5])
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _time(value)))
+
+
+def _time(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1e3 else f"{ms / 1e3:g} s"
 
 
 def _new_items(panel: Axes, pairs: Sequence[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ def show(found: Figures) -> None:
     """Print one row per figure; without a terminal, wide enough for every column."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)
+        console = Console(width=180)
     console.print(", ".join(f"{key} {value}" for key, value in found["settings"].items()))
     table = Table(title="what language models cost", title_justify="left")
     for head in ("work", "found", "asked"):

@@ -17,8 +17,9 @@ from fewrec_cli.core.seeding import derive_seed
 from fewrec_cli.text.encode import every_core
 
 WARM_SHARE = 0.1
-"""Share of the steps in which the step size rises; it then falls to 0 along a line."""
+"""Share of the steps in which the step size rises; it then falls towards 0 along a line."""
 DECAY = 0.01
+"""Of AdamW, on matrices; biases and norms do not decay, as in BERT's own code."""
 LONGEST_GRADIENT = 1.0
 Fast = Callable[[], torch.autocast]
 """Makes the context in which losses are computed."""
@@ -91,6 +92,9 @@ def fit(
 ) -> Fitted:
     """Train a language model in place; it ends on the CPU in eval mode.
 
+    The step size rises over the first tenth of the steps and falls towards 0 over the rest; each
+    step takes that of its middle, so that the first and the last one learn, too, and a single one.
+
     Args:
         model: A transformers model.
         objective: What it is trained for.
@@ -106,7 +110,7 @@ def fit(
     """
     model.to(device)
     steps = epochs * len(objective.epoch(1))
-    optimizer = AdamW(model.parameters(), lr=lr, weight_decay=DECAY)
+    optimizer = AdamW(_groups(model), lr=lr)
     devices = [device] if device.type == "cuda" else []
     fast = partial(torch.autocast, device.type, numbers, enabled=numbers != torch.float32)
     done = 0
@@ -123,7 +127,7 @@ def fit(
             model.train()
             for one in objective.epoch(number):
                 for group in optimizer.param_groups:
-                    group["lr"] = lr * _share((done + 1) / steps)
+                    group["lr"] = lr * _share((done + 0.5) / steps)
                 step = derive_seed(seed, "text", "step", done)
                 loss = _step(model, objective, optimizer, one, step, device, fast)
                 if not math.isfinite(loss):
@@ -141,6 +145,15 @@ def fit(
     model.to("cpu").eval()
     count = sum(map(len, objective.held_out))
     return Fitted(epoch, epochs, before, best, count, objective.what)
+
+
+def _groups(model: Any) -> list[dict[str, Any]]:
+    """Return the model's weights by whether they decay."""
+    weights = list(model.parameters())
+    return [
+        {"params": [one for one in weights if one.ndim > 1], "weight_decay": DECAY},
+        {"params": [one for one in weights if one.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def _step(
@@ -179,10 +192,10 @@ def _held_out_loss(
 
 
 def _share(done: float) -> float:
-    """Return the share of the largest step size at a share of the steps.
+    """Return the share of the largest step size after a share of the steps, ``0 < done < 1``.
 
     Example:
-        >>> [round(_share(done), 2) for done in (0.05, 0.1, 0.55, 1.0)]
-        [0.5, 1.0, 0.5, 0.0]
+        >>> [round(_share(done), 2) for done in (0.05, 0.1, 0.55, 0.991)]
+        [0.5, 1.0, 0.5, 0.01]
     """
     return min(done / WARM_SHARE, (1 - done) / (1 - WARM_SHARE))

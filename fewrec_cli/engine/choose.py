@@ -21,11 +21,11 @@ class EnginePath:
 
     Attributes:
         path: ``fast``: the head's gradient in closed form; ``vmap``: any module, all tasks at
-            once; ``loop``: one task after the other.
+            once; ``loop``: one task after the other; ``ridge``: no steps, one solve.
         reason: Why, in a few words.
     """
 
-    path: Literal["fast", "vmap", "loop"]
+    path: Literal["fast", "vmap", "loop", "ridge"]
     reason: str
 
     def __str__(self) -> str:

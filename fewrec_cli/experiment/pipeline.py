@@ -98,7 +98,7 @@ def tell(world: World, reporter: Reporter) -> None:
     """Say what was recognised, dropped and held out, and how tasks are adapted."""
     for note in (*world.dataset.notes, *world.split.notes):
         reporter.say(f"{note.subject} ({note.count:,}): {note.text}")
-    engine = world.strategy.adapter.engine_path
+    engine = world.strategy.engine_path
     if engine is not None:
         reporter.say(f"engine: {engine}")
 
@@ -171,7 +171,9 @@ def finish(
     signature = signature_of(cfg, world)
     elsewhere = {} if weights is None else {"weights": str(weights)}
     facts = _facts(world, drawn, chosen, device, signature, cfg.seed, evaluator.shrinkage, reporter)
-    facts["parameters"] = asdict(size_of(scorer, drawn.episodes[0]))
+    size = size_of(scorer, drawn.episodes[0])
+    facts["parameters"] = asdict(size)
+    reporter.say(f"parameters: {size}")
     if origin is not None:
         facts["pretrained"] = asdict(origin)
     if pool is not None:
@@ -272,7 +274,7 @@ def _facts(
     shrinkage: Shrinkage,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    split, engine = world.split, world.strategy.adapter.engine_path
+    split, engine = world.split, world.strategy.engine_path
     return {
         "signature": signature,
         "device": str(device),

@@ -23,6 +23,10 @@ class Size:
     trainable: int
     adapted: int | None
 
+    def __str__(self) -> str:
+        own = "" if self.adapted is None else f", {self.adapted:,} adapted per task"
+        return f"{self.trainable:,} trainable{own}"
+
 
 def size_of(scorer: Scorer, episodes: Episodes) -> Size:
     """Count the parameters, and what the first task of a draw changes.

@@ -14,6 +14,7 @@ from fewrec_cli.core.types import Interactions
 from fewrec_cli.data.base import Dataset
 from fewrec_cli.engine.accumulate import cuts, mean_in_parts
 from fewrec_cli.engine.base import Adapted, RatingLoss, query_losses
+from fewrec_cli.engine.choose import EnginePath
 from fewrec_cli.engine.weights import TaskWeights
 from fewrec_cli.scenario.batch import RowBatch, Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
@@ -135,6 +136,11 @@ class Strategy(nn.Module, ABC):
     def reads_backbone(self) -> bool:
         """Whether answers depend on backbone and adapter; if not, theirs are not counted."""
         return True
+
+    @property
+    def engine_path(self) -> EnginePath | None:
+        """How the adapter computes; None where nothing is adapted, or no adapter is asked."""
+        return self.adapter.engine_path if self.reads_backbone else None
 
     @property
     def fitted(self) -> int:

@@ -1,4 +1,4 @@
-"""The manifest says how large a model is, and how much of it a task changes."""
+"""The manifest says how large a model is, how much of it a task changes, and by which engine."""
 
 import json
 from pathlib import Path
@@ -14,30 +14,38 @@ BARE = ("logger=none", "scenario.draws=1", "scenario.curve=[2]", "scenario.shots
 
 
 @pytest.mark.parametrize(
-    ("words", "adapted"),
+    ("words", "adapted", "engine"),
     [
-        (("strategy=maml", "backbone.factors=4"), 5),  # p and b
+        (("strategy=maml", "backbone.factors=4"), 5, "fast"),  # p and b
         pytest.param(
             ("strategy=transfer", "strategy/adapter=ridge", "backbone.factors=4"),
             5,
+            "ridge",
             marks=pytest.mark.slow,
         ),
-        pytest.param(("strategy=transfer", "strategy/adapter=none"), 0, marks=pytest.mark.slow),
-        pytest.param(("strategy=in_context",), None, marks=pytest.mark.slow),
+        pytest.param(
+            ("strategy=transfer", "strategy/adapter=none"), 0, None, marks=pytest.mark.slow
+        ),
+        pytest.param(("strategy=in_context",), None, "ridge", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.slow
-def test_the_manifest_counts_parameters(
+def test_the_manifest_counts_parameters_and_names_the_engine(
     words: tuple[str, ...],
     adapted: int | None,
+    engine: str | None,
     folder: Path,
     fewrec: "Call",
     quick: tuple[str, ...],
     no_figure: None,
 ) -> None:
     done = fewrec("train", *quick, *BARE, *words).run
-    told = json.loads((done / "manifest.json").read_text())["parameters"]
+    manifest = json.loads((done / "manifest.json").read_text())
+    assert (manifest["engine"] or {"path": None})["path"] == engine
+    told = manifest["parameters"]
     assert told["adapted"] == adapted
+    own = "" if adapted is None else f", {adapted} adapted per task"
+    assert f"parameters: {told['trainable']:,} trainable{own}\n" in (done / "log.txt").read_text()
     weights = torch.load(done / "checkpoint.ckpt", weights_only=True)["state_dict"]
     assert 0 < told["trainable"] <= sum(value.numel() for value in weights.values())
 
@@ -47,6 +55,8 @@ def test_a_strategy_that_reads_no_backbone_is_as_large_as_what_it_fits(
     folder: Path, fewrec: "Call", quick: tuple[str, ...], no_figure: None
 ) -> None:
     done = fewrec("train", *quick, *BARE, "strategy=features").run
-    told = json.loads((done / "manifest.json").read_text())["parameters"]
+    manifest = json.loads((done / "manifest.json").read_text())
+    assert manifest["engine"] is None
+    told = manifest["parameters"]
     weights = torch.load(done / "checkpoint.ckpt", weights_only=True)["state_dict"]
     assert told["trainable"] == len(weights["strategy.found"])

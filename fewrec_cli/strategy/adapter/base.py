@@ -19,7 +19,7 @@ class Adapter(nn.Module, ABC):
         strengths: Factors on the adapter's own strength that are tried on the validation tasks
             after pretraining; a single entry is used as it is.
         strength: The factor in use.
-        engine_path: Path of the engine that its inner loop takes; None without one.
+        engine_path: Path of the engine that it takes; None of what adapts nothing.
         inner_steps: Steps of one task; a closed form is one.
         order: Whether the outer gradient goes through them.
         names: Parameters that tasks adapt, relative to the backbone; empty: the head's last layer.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.engine import fast_ridge, ridge
 from fewrec_cli.engine.base import Adapted, RatingLoss
+from fewrec_cli.engine.choose import EnginePath
 from fewrec_cli.engine.noise import Errors, fitted, task_noise
 from fewrec_cli.scenario.batch import Rows, TaskBatch
 from fewrec_cli.strategy.adapter.base import Adapter
@@ -41,6 +42,7 @@ class Ridge(Adapter):
         Recognition and Machine Learning", 2006, equations 3.53, 3.54 and 3.59.
     """
 
+    engine_path = EnginePath("ridge", "closed form of the last layer, all tasks at once")
     noise: Tensor
     trust: Tensor
 

@@ -243,6 +243,11 @@ class Backbone(nn.Module, ABC):
         """Return how many numbers a row holds, from above, while tasks adapt ``names``."""
         return sum(self.head.spec.widths)
 
+    @property
+    def reads_anew(self) -> bool:
+        """Whether each training step reads texts anew, which makes steps long."""
+        return False
+
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts the parameter; False for tables of user ids."""
         return not name.startswith("personal")

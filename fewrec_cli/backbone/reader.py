@@ -159,7 +159,14 @@ class Reader(Backbone):
         self.adaptive = tune(body, self.tuned, self.family, self.lora)
         trunk = Trunk(body, self.family, form.read, form.over, self.tuned.soft, self.numbers)
         rows = dataset.n_items + (0 if form.start is None else len(form.start.item))
-        self.vectors = PairVectors(form.layout, trunk, rows, self.checkpointing, self.reporter.say)
+        self.vectors = PairVectors(
+            form.layout,
+            trunk,
+            rows,
+            self.checkpointing,
+            self.reporter.say,
+            self.reporter.beside,
+        )
         self.head = self._head(trunk.width, form)
         return form
 
@@ -202,6 +209,11 @@ class Reader(Backbone):
         if self.training and self.id_dropout > 0:
             known = known * (torch.rand_like(known) >= self.id_dropout)
         return known * self.item.index_select(0, item)
+
+    @property
+    def reads_anew(self) -> bool:
+        """Whether anything of the language model is learned."""
+        return self.vectors.learns
 
     def adaptable(self, name: str) -> bool:
         """Whether ``strategy.adapted=all`` adapts it: the head, and what ``tuned`` names."""

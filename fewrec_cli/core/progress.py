@@ -42,6 +42,7 @@ class Reporter:
         self.seconds: dict[str, float] = {}
         self._log: TextIO | None = None
         self._bars: Progress | None = None
+        self._running: list[Advance] = []
 
     def __enter__(self) -> Self:
         return self
@@ -92,10 +93,19 @@ class Reporter:
         shown = self._bar(name, total) if self.console.is_terminal else self._lines(name, total)
         try:
             with shown as advance:
-                yield advance
+                self._running.append(advance)
+                try:
+                    yield advance
+                finally:
+                    self._running.pop()
         finally:
             spent = time.perf_counter() - started
             self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+    def beside(self, note: str) -> None:
+        """Show how far a unit of the innermost running stage is; without a stage, nothing."""
+        if self._running:
+            self._running[-1](0, note)
 
     @contextmanager
     def _bar(self, name: str, total: float | None) -> Iterator[Advance]:
@@ -140,7 +150,7 @@ class Reporter:
                 return
             last = now
             parts = [f"{name} {done:,.0f}"]
-            if total:
+            if total and done:
                 left = (now - started) / done * max(total - done, 0.0)
                 parts = [f"{name} {done:,.0f} of {total:,.0f}", f"about {spelled(left)} left"]
             self.say(", ".join([*parts, note] if note else parts))

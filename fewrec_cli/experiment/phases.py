@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from fewrec_cli.core.errors import ScenarioError
 from fewrec_cli.core.progress import Reporter
+from fewrec_cli.experiment.ahead import tell_length
 from fewrec_cli.experiment.callback import BestWeights, Progress
 from fewrec_cli.experiment.examples import steps_of
 from fewrec_cli.experiment.feed import Steps, loader
@@ -82,6 +83,12 @@ def _train(
         reporter.say(f"{word}: no labelled row is seen, so that nothing is pretrained")
         return best, trainer
     total = _total_steps(trainer, len(feed))
+    module.train()
+    if total and rank == 0:
+        module.to(trainer.strategy.root_device)
+        first = feed[(0, 0)].to(trainer.strategy.root_device)
+        checks = _validations(trainer, total, len(feed))
+        tell_length(world.backbone, phase, first, total, validation, checks, reporter)
     with reporter.stage(f"pretrain ({word})", total) as advance:
         progress.advance = advance
         _fit(trainer, module, feed, list(validation))
@@ -112,7 +119,6 @@ def _fit(
     validation: list[TaskBatch],
 ) -> None:
     """Fit; Lightning ends a run on Ctrl-C by leaving the process, which we turn into our own."""
-    module.train()
     checks: DataLoader[Any] | None = None
     if validation:
         checks = DataLoader(validation, batch_size=None)  # type: ignore[arg-type]
@@ -132,3 +138,10 @@ def _total_steps(trainer: pl.Trainer, per_epoch: int) -> int | None:
     if trainer.max_steps >= 0:
         return trainer.max_steps if by_epochs is None else min(by_epochs, trainer.max_steps)
     return by_epochs
+
+
+def _validations(trainer: pl.Trainer, total: int, per_epoch: int) -> int:
+    """Return how often is validated in ``total`` steps, at most."""
+    every = trainer.val_check_interval
+    steps = every if isinstance(every, int) else max(1, int(every * per_epoch))
+    return -(-total // steps)

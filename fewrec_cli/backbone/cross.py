@@ -56,4 +56,4 @@ def cross(
     telling = (*opening, user, Segment.fixed(between), *of_item(second))
     layout = Layout((*opening, *of_item(0)) if alone else telling, language.pad)
     room = max_tokens - len(first) - len(between) - len(end) - soft
-    return Form(layout, pooling, None, None, tokens.notes, telling, room)
+    return Form(layout, pooling, None, None, tokens.notes(), telling, room)

@@ -90,7 +90,9 @@ class PairTokens:
         left = room - int(person.lengths.max())
         return cls(person, tokenise(language, items, left, special=False))
 
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        """How many texts were cut, if any."""
-        return (*self.users.notes("different user"), *self.items.notes("item"))
+    def notes(self, *, free: int = 0) -> tuple[Note, ...]:
+        """Say how many texts were cut, if any; the last ``free`` of each are nobody's."""
+        return (
+            *self.users.notes("different user", free=free),
+            *self.items.notes("item", free=free),
+        )

@@ -96,7 +96,7 @@ def prompt(
     )
     layout = Layout(segments, language.pad)
     read: Read = "mean" if head is None else "answer"
-    return Form(layout, read, over, start, tokens.notes, tuple(segments), room)
+    return Form(layout, read, over, start, tokens.notes(free=free), tuple(segments), room)
 
 
 class Part(NamedTuple):

@@ -41,15 +41,16 @@ class Tokens:
         """Where a token stands and no filling, ``(n, longest)`` bool."""
         return torch.arange(self.ids.shape[1]) < self.lengths[:, None]
 
-    def notes(self, what: str) -> tuple[Note, ...]:
+    def notes(self, what: str, *, free: int = 0) -> tuple[Note, ...]:
         """Say how many texts were cut, if any.
 
         Args:
             what: Whose texts they are, e.g. ``item``.
+            free: Short ones at the end that are nobody's, as those without content.
         """
         if not self.cut:
             return ()
-        text = f"of {len(self):,} {what} texts cut after {self.max_tokens} tokens"
+        text = f"of {len(self) - free:,} {what} texts cut after {self.max_tokens} tokens"
         return (Note(f"{what} texts", self.cut, text),)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -129,3 +129,16 @@ def test_a_prompt_has_a_linear_head() -> None:
     dataset = planted_dataset()
     with pytest.raises(ConfigError, match=r"backbone.head=\[4\]"):
         made("bert", "prompt", "backbone.head=[4]").prepare(dataset, dataset.interactions)
+
+
+def test_prompts_without_content_are_not_counted_among_the_cut_texts() -> None:
+    form = prompt(
+        language("bert"),
+        texts(),
+        template="{user} {item} {answer}",
+        verbalizers=WORDS,
+        max_tokens=15,
+        soft=0,
+    )
+    told = {note.subject: note.text for note in form.notes}
+    assert told["item texts"].startswith(f"of {len(ITEMS)} item texts cut after")

@@ -90,6 +90,8 @@ class Stage:
         together = world.dataset.shard.world > 1
         if not self.cfg.cache or world.strategy.runs or not world.strategy.phases:
             return None
+        if not world.totals.rows:
+            return None  # nothing is trained: an entry would hold the starting weights
         if trainer.global_rank > 0 and not together:
             return None  # started by the first process, which trains
         reason = refusal(self.cfg, trainer, together=together)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hydra.utils import instantiate
 
+from fewrec_cli.core.cache import entries
 from fewrec_cli.core.errors import DataError, FewrecError, ScenarioError
 from fewrec_cli.core.progress import Reporter
 from fewrec_cli.data.base import Dataset
@@ -226,9 +227,12 @@ def ran(folder: Path, *words: str) -> RunResult:
 
 
 @pytest.mark.slow
-def test_without_a_labelled_row_nothing_is_trained_and_all_scores_are_tied(tmp_path: Path) -> None:
+def test_without_a_labelled_row_nothing_is_trained_nor_kept_and_all_scores_are_tied(
+    tmp_path: Path,
+) -> None:
     words = ("scenario.domain_shots=0", "strategy=transfer", "strategy/adapter=ridge")
-    result = ran(tmp_path, *words)
+    result = ran(tmp_path, *words, "cache=true")
+    assert not entries()
     rows = {row.row: row.metrics for row in result.rows if row.shots == "all"}
     for name in ("transfer", "item mean", "global mean"):
         assert rows[name]["gauc"].mean == 0.5

@@ -3,7 +3,8 @@
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from fewrec_cli.cli.suggest import ask
 from fewrec_cli.core.cache import cache_folder, entries, remove
@@ -18,6 +19,8 @@ KINDS = ("pretrained", *MADE_IN)
 HEAD = ("kind", "made of", "size", "age", "")
 LONGEST = 60
 """Characters of what an entry was made of, where the terminal leaves no more."""
+TOLD = 3
+"""Words, at most, that tell entries apart."""
 SHORT = 24
 """Characters of a fact that may stand for its entry."""
 AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -76,6 +79,36 @@ def made_of(entry: Entry) -> str:
     return ", ".join(f"{name}={value}" for name, value in short.items()) or "?"
 
 
+def told(chosen: Sequence[Entry]) -> list[str]:
+    """Return what each entry was made of; those alike with the words in which they differ."""
+    alike: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for one in chosen:
+        alike.setdefault((one.kind, made_of(one)), []).append(dict(_words(one.facts)))
+    found = []
+    for one in chosen:
+        text, own = made_of(one), dict(_words(one.facts))
+        others = alike[one.kind, text]
+        differ = {k: v for k, v in own.items() if any(v != it.get(k) for it in others)}
+        first: dict[
+            tuple[str, str], str
+        ] = {}  # an adapter's word that only repeats the strategy's is left out
+        for word, value in sorted(differ.items(), key=lambda pair: pair[0].count(".")):
+            first.setdefault((word.rpartition(".")[2], value), f"{word}={value}")
+        apart = list(first.values())
+        more = "" if len(apart) <= TOLD else f", and {len(apart) - TOLD} more"
+        found.append(f"{text} ({', '.join(apart[:TOLD])}{more})" if apart else text)
+    return found
+
+
+def _words(facts: Mapping[str, Any], lead: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the short facts as words of a command, those of groups with a dot."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _words(value, f"{lead}{name}.")
+        elif len(str(value)) <= SHORT and not isinstance(value, list):
+            yield f"{lead}{name}", "null" if value is None else str(value)
+
+
 def age(seconds: float) -> str:
     """Return a span of time in its largest unit.
 
@@ -106,7 +139,8 @@ def size(count: int) -> str:
 def _list(chosen: Sequence[Entry]) -> None:
     now = time.time()
     lines = [
-        (one.kind, made_of(one), size(one.bytes), age(now - one.made), state(one)) for one in chosen
+        (one.kind, what, size(one.bytes), age(now - one.made), state(one))
+        for one, what in zip(chosen, told(chosen), strict=True)
     ]
     if lines:
         _terminal(lines) if sys.stdout.isatty() else _plain(lines)

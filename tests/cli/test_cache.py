@@ -57,6 +57,20 @@ def test_entries_are_told_with_what_they_were_made_of_size_and_age(fewrec: "Call
     assert "maml" not in only
 
 
+def test_entries_that_look_alike_are_told_apart_by_their_words(fewrec: "Call") -> None:
+    for tuned in ("head", "last:1"):
+        words = {"tuned": tuned, "adapter": {"tuned": tuned}}
+        make("pretrained", shown="data, bert", backbone={"score": "cross", **words}, seed=0)
+    make("pretrained", shown="data, mf", backbone={"tuned": "all"}, seed=0)
+    lines = fewrec("cache", "list").out.splitlines()[1:4]
+    named = {line.split("  ")[1].strip() for line in lines}
+    assert named == {
+        "data, bert (backbone.tuned=head)",
+        "data, bert (backbone.tuned=last:1)",
+        "data, mf",
+    }
+
+
 def test_what_cannot_be_used_any_more_is_marked_and_cleared_alone(
     fewrec: "Call", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,7 +266,9 @@ TABLES = [name for name in names("experiment") if name.startswith("table-")]
 
 @pytest.mark.parametrize("option", [name for name in EXPERIMENTS if not own_data(name)])
 def test_experiment_runs_on_generated_data(option: str, tmp_path: Path) -> None:
-    run((f"experiment={option}", "data=synthetic", *SHRUNK_DATA), tmp_path)
+    language = raw("experiment", option).defaults[2]["override /backbone"] in LANGUAGE
+    shrunk = (*SHRUNK_DATA, *(SHRUNK_LANGUAGE if language else ()))
+    run((f"experiment={option}", "data=synthetic", *shrunk), tmp_path)
     check(tmp_path)
 
 

@@ -21,7 +21,7 @@ from fewrec_cli.text.trunk import Trunk
 GRAPH = {"cpu": 1 << 30, "cuda": 1 << 34}
 """Bytes of activations beyond which ``auto`` computes them again instead of keeping them."""
 
-PART = {"cpu": 1 << 29, "cuda": 1 << 32}
+PART = {"cpu": 1 << 28, "cuda": 1 << 32}
 """Bytes of activations of the pairs that are computed again at once."""
 
 INNER = 3

@@ -89,9 +89,7 @@ def told(chosen: Sequence[Entry]) -> list[str]:
         text, own = made_of(one), dict(_words(one.facts))
         others = alike[one.kind, text]
         differ = {k: v for k, v in own.items() if any(v != it.get(k) for it in others)}
-        first: dict[
-            tuple[str, str], str
-        ] = {}  # an adapter's word that only repeats the strategy's is left out
+        first: dict[tuple[str, str], str] = {}  # without an adapter's that repeat the strategy's
         for word, value in sorted(differ.items(), key=lambda pair: pair[0].count(".")):
             first.setdefault((word.rpartition(".")[2], value), f"{word}={value}")
         apart = list(first.values())

@@ -105,7 +105,7 @@ def read_film_texts(
         notes.append(Note("texts", int((~listed).sum()), f"rated films not in {file.path.name}"))
     for word, texts in facts.items():
         unknown = sum(not text for text in texts)
-        notes += [Note("texts", unknown, f"films whose {word} is unknown")] if unknown else []
+        notes += [Note("texts", unknown, f"films with unknown {word}")] if unknown else []
     return FilmTexts(facts, tuple(notes), source_file(file.path))
 
 

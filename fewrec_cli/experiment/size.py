@@ -15,7 +15,7 @@ class Size:
     """Counts of numbers.
 
     Attributes:
-        trainable: Numbers of backbone and strategy that are learned.
+        trainable: Numbers of backbone and strategy that are learned, by steps or in closed form.
         adapted: Numbers that the adaptation to one task changes; None of a strategy that answers
             with more than changed weights (a network that reads the support), or without a task.
     """
@@ -35,9 +35,11 @@ def size_of(scorer: Scorer, episodes: Episodes) -> Size:
         scorer: Backbone and strategy, trained.
         episodes: One draw.
     """
-    modules = (scorer.backbone, scorer.strategy) if scorer.strategy.reads_backbone else ()
+    strategy = scorer.strategy
+    stepwise = strategy.reads_backbone and (strategy.phases or strategy.runs)
+    modules = (scorer.backbone, strategy) if stepwise else ()
     own = {id(one): one for module in modules for one in module.parameters() if one.requires_grad}
-    learned = scorer.strategy.fitted + sum(one.numel() for one in own.values())
+    learned = strategy.fitted + sum(one.numel() for one in own.values())
     return Size(learned, _adapted(scorer, episodes))
 
 

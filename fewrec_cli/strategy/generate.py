@@ -230,14 +230,14 @@ class Generate(Strategy):
             for start, added in zip(said["prompt"], said["written"], strict=True):
                 count += 1
                 empty += not start
-                shown = shown or f"{start} | {added}" if start else shown
+                shown = shown or (start and f"; a profile: {start}{added and ' | '}{added}")
             whole = self.reader.written(said["prompt"], one.seed)
             cut += self.reader.cut([*whole, *said["against"]])
         level, slope, share = self.found.tolist()
         return [
             f"generate: score = {level:.2f} + {slope:.2f} likeness + {share:.2f} support's level",
             f"generate: {empty:,} of {count:,} profiles are empty, {cut:,} texts about users cut "
-            f"after {self.reader.max_tokens} tokens; a profile: {shown}",
+            f"after {self.reader.max_tokens} tokens{shown}",
         ]
 
     def _unit(self, vectors: Tensor) -> Tensor:

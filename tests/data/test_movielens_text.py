@@ -47,9 +47,9 @@ def test_facts_are_joined_by_id_behind_the_readers_own(tmp_path: Path) -> None:
     assert list(data.item_facts)[2:] == ["director", "actors", "plot", "writer"]
     assert counted(data, "texts") == {
         f"films joined by id: read from {FILE} in data.root": 2,
-        "films whose director is unknown": 1,
-        "films whose plot is unknown": 1,
-        "films whose writer is unknown": 1,
+        "films with unknown director": 1,
+        "films with unknown plot": 1,
+        "films with unknown writer": 1,
     }
     assert data.sources[-1].name == FILE
 
@@ -141,5 +141,5 @@ def test_real_texts_cover_nearly_all_rated_films(real_data: Path) -> None:
         pytest.skip(f"no {FILE} in FEWREC_DATA")
     for version, plots in (("1m", 19), ("100k", 29)):
         data = load("movielens", version=version, root=str(real_data), text="auto")
-        assert counted(data, "texts")["films whose plot is unknown"] == plots
+        assert counted(data, "texts")["films with unknown plot"] == plots
         assert data.item_facts["director"][0] == "John Lasseter"

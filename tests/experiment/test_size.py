@@ -51,10 +51,17 @@ def test_the_manifest_counts_parameters_and_names_the_engine(
 
 
 @pytest.mark.slow
-def test_a_strategy_that_reads_no_backbone_is_as_large_as_what_it_fits(
-    folder: Path, fewrec: "Call", quick: tuple[str, ...], no_figure: None
+@pytest.mark.parametrize(
+    "words",
+    [("strategy=features",), ("strategy=generate", "backbone=bert", "backbone.weights=scratch")],
+    ids=lambda words: words[0],
+)
+def test_a_strategy_without_steps_is_as_large_as_what_it_fits(
+    words: tuple[str, ...], folder: Path, fewrec: "Call", quick: tuple[str, ...], no_figure: None
 ) -> None:
-    done = fewrec("train", *quick, *BARE, "strategy=features").run
+    if "backbone=bert" in words:
+        pytest.importorskip("transformers")
+    done = fewrec("train", *quick, *BARE, *words).run
     manifest = json.loads((done / "manifest.json").read_text())
     assert manifest["engine"] is None
     told = manifest["parameters"]

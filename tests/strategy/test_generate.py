@@ -303,6 +303,8 @@ def test_texts_about_users_that_are_read_in_part_are_counted() -> None:
     for tokens in (16, 200):
         strategy, backbone = ready("strategy.against=null", f"backbone.max_tokens={tokens}")
         line = strategy.remarks(backbone, [tasks])[1]
+        assert "; a profile: " in line
+        assert not line.endswith("| ")  # nothing was written behind it
         counted[tokens] = int(line.partition(" texts about users cut after ")[0].split()[-1])
         tokenizer = strategy.reader.language.tokenizer
         texts = strategy.profiles.texts(tasks.user, tasks.support)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import torch
-from torch import Tensor
 
 from fewrec_cli.backbone.base import Backbone
 from fewrec_cli.core.progress import Reporter, spelled
@@ -97,9 +96,12 @@ def _pair_seconds(backbone: Backbone, first: Batch) -> float:
 def _part(batch: Batch, rows: int) -> Batch:
     """Return the first rows of a batch, or its first task; of that, one row if one is asked for."""
     if isinstance(batch, RowBatch):
-        own = {one.name: getattr(batch, one.name) for one in fields(batch)}
         return replace(
-            batch, **{name: v[:rows] for name, v in own.items() if isinstance(v, Tensor)}
+            batch,
+            user=batch.user[:rows],
+            item=batch.item[:rows],
+            rating=batch.rating[:rows],
+            negative=None if batch.negative is None else batch.negative[:rows],
         )
     support, query = batch.support.slice(slice(0, 1)), batch.query.slice(slice(0, 1))
     if rows == 1:

@@ -129,7 +129,7 @@ def adapted_language(
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     numbers = numbers or precision(device)
     facts: dict[str, Any] = {
-        "shown": f"{language.source.word}, {settings.task}",
+        "shown": f"{language.source.word}, {settings.task}, {len(texts):,} texts",
         "language": language.hash,
         **_determining(settings),
         "texts": texts_hash(texts),

@@ -305,7 +305,8 @@ def test_pretraining_lowers_the_held_out_loss_once_and_alike(family: Family, tas
         assert torch.equal(value, before[name])
     again = Heard()
     assert pretrained(family, task, again).hash == found.hash
-    assert again.lines == [f"scratch, {task}: pretrained weights from the cache"]
+    told = f"scratch, {task}, {len(texts()):,} texts: pretrained weights from the cache"
+    assert again.lines == [told]
     assert len(entries()) == 1
     after = {name: value.clone() for name, value in state(found.model).items()}
     assert any(not torch.equal(after[name], before[name]) for name in before)

@@ -47,7 +47,7 @@ def variants(table: Table, rows: Sequence[TableRow], sizes: Sequence[Shots]) -> 
                 lines.append((Cell(f"{row.row} against {other}"), *figures))
                 kinds.append(row.kind)
         at = f" at {cells.shots(size)}" if len(sizes) > 1 else ""
-        title = f"Difference to the row that it is a variant of{at}: as above"
+        title = f"Variants against the row that they vary{at}: interval and p as above"
         grids.append(Grid(title, ("", *map(titled, table.metrics)), tuple(lines), tuple(kinds)))
     return grids
 

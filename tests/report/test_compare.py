@@ -114,9 +114,9 @@ def test_a_variant_is_compared_with_its_row_too_within_the_same_family(tmp_path:
         assert one is not None
         assert two is not None
         assert (one.against, one.difference, one.p) == (two.against, two.difference, two.p)
-    shown = [grid for block in blocks(found) for grid in block.grids if "variant" in grid.title]
+    shown = [grid for block in blocks(found) for grid in block.grids if "Variants" in grid.title]
     assert [line[0].text for grid in shown for line in grid.lines] == ["reptile against maml"]
-    assert not any("variant" in grid.title for block in blocks(alone) for grid in block.grids)
+    assert not any("Variants" in grid.title for block in blocks(alone) for grid in block.grids)
 
 
 def test_a_variant_whose_row_is_absent_is_compared_with_the_floors_alone(tmp_path: Path) -> None:

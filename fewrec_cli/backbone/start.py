@@ -19,10 +19,12 @@ class Start:
     Attributes:
         language: ``scratch``, ``minilm``, a folder or a hub name.
         run: Run folder whose trained backbone this one starts from, or None.
+        pretrain: What that run's language model learned of the texts first.
     """
 
     language: str
     run: str | None
+    pretrain: str = "none"
 
 
 def start_of(weights: str) -> Start:
@@ -49,4 +51,4 @@ def start_of(weights: str) -> Start:
             f"backbone.weights={weights} is a run of a backbone that reads no text",
             "name a run of the same backbone, or a language model",
         )
-    return Start(start_of(inner).language, weights)
+    return Start(start_of(inner).language, weights, str(words.get("pretrain", "none")))

@@ -71,6 +71,8 @@ def _judged(value_of: Values, family: Family) -> Iterator[Callable[[], object]]:
     weights, download = value_of("backbone.weights"), value_of("backbone.download")
     if isinstance(weights, str):
         yield partial(_check_weights, weights, family, download=download is True)
+        if score in (None, "encoder") and isinstance(pretrain, str):
+            yield partial(_check_start, weights, pretrain)
 
 
 def _check_adalora(tuned: str, strategy: object) -> None:
@@ -93,6 +95,23 @@ def _check_weights(weights: str, family: Family, *, download: bool) -> None:
     word = start_of(weights).language
     if word != SCRATCH and not download:
         folder_of(word, family, download=False)
+
+
+def _check_start(weights: str, pretrain: str) -> None:
+    """Refuse a run whose tables were learned over vectors of a language model of another training.
+
+    A run that reads pairs (``score=cross|prompt``) brings its language model's weights.
+
+    Raises:
+        ConfigError: As said.
+    """
+    start = start_of(weights)
+    if start.run is not None and start.pretrain != pretrain:
+        raise ConfigError(
+            f"backbone.weights={weights} learned from texts as backbone.pretrain={start.pretrain} "
+            f"reads them, and this run has backbone.pretrain={pretrain}",
+            f"write backbone.pretrain={start.pretrain} here, too, or name another run",
+        )
 
 
 def _strategies(value_of: Values) -> Iterator[Fault]:

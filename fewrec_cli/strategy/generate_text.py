@@ -126,7 +126,7 @@ class Encoder:
         """Return the items' vectors, 0 without a text, and their texts, gone on with or not."""
         texts = list(self.reads.texts)
         if describe:
-            with self.reporter.stage("write", len({*texts} - {""})) as advance:
+            with self.reporter.stage("describe", len({*texts} - {""})) as advance:
                 texts = self.written(texts, 0, advance)
         found = vectors(
             self.language,

@@ -223,6 +223,10 @@ def test_a_run_folder_brings_the_language_model_that_it_had(runs: Path) -> None:
     assert start_of(os.fspath(runs)) == Start(os.fspath(runs), None)
     for name in ("first", "second"):
         assert start_of(os.fspath(runs / name)) == Start("minilm", os.fspath(runs / name))
+    (runs / "second" / "config.yaml").write_text(
+        f"backbone: {{weights: {runs / 'first'}, template: null, pretrain: mlm}}"
+    )
+    assert start_of(os.fspath(runs / "second")).pretrain == "mlm"
 
 
 @pytest.mark.parametrize(

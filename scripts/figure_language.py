@@ -1,12 +1,10 @@
 """Draw which way to use a language model when: what each costs a user, and what it brought.
 
-Usage: python scripts/figure_language.py [--bench FILE]
-       [--pair NAME WITHOUT WITH ...] [--figure FILE]
+Usage: python scripts/figure_language.py [--bench FILE] [--figure FILE]
 
-Costs are those of ``bench_language.py --json FILE``; errors on new items those of pairs of finished
-runs, which should differ in the text alone. Both are kept in docs/figures/language-models.json, so
-that without them the same picture is drawn again. Labelled windows are those of
-docs/tables/tallrec.json.
+Costs are those of ``bench_language.py --json FILE``, kept in docs/figures/language-models.json, so
+that without it the same picture is drawn again. New films are those of docs/tables/text.json,
+labelled windows those of docs/tables/tallrec.json.
 """
 
 import argparse
@@ -23,7 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 DOCS = Path(__file__).parents[1] / "docs"
-KEPT, TABLE = DOCS / "figures" / "language-models.json", DOCS / "tables" / "tallrec.json"
+KEPT = DOCS / "figures" / "language-models.json"
+TEXTS, WINDOWS = DOCS / "tables" / "text.json", DOCS / "tables" / "tallrec.json"
 PICTURE = DOCS / "figures" / "language-models.png"
 PLAIN, TEXT, FLOOR = "#a8a8a8", "#0072B2", "#D55E00"
 """Colours of what reads no text, of what reads it, and of floors."""
@@ -32,6 +31,7 @@ LABELLED = {
     "features + texts": ("the same + text similarity", TEXT, "-"),
     "prompt (sentence encoder)": ("prompt, frozen encoder", TEXT, "--"),
 }
+MARKS, COLOURS = "osD^", ("#0072B2", "#009E73", "#CC79A7", "#56B4E9")
 LABELS = (16, 64, 256)
 OTHERS = "TALLRec (LLaMA-7B)"
 
@@ -39,21 +39,20 @@ OTHERS = "TALLRec (LLaMA-7B)"
 def main() -> None:
     """Keep what is new, and draw."""
     words = _arguments()
-    kept: dict[str, Any] = {"costs": [], "pairs": []}
-    if KEPT.exists():
-        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    kept: list[dict[str, Any]] = []
     if words.bench:
-        kept["costs"] = costs(json.loads(words.bench.read_text(encoding="utf-8")))
-    if words.pair:
-        kept["pairs"] = [
-            {"name": name, "without": errors(Path(one)), "with": errors(Path(other))}
-            for name, one, other in words.pair
-        ]
-    if not (kept["costs"] and kept["pairs"]):
-        sys.exit(f"error: {KEPT.name} holds no costs or no runs\n  give --bench and --pair")
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    draw(kept, json.loads(TABLE.read_text(encoding="utf-8")), words.figure)
+        kept = costs(_read(words.bench))
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    elif KEPT.exists():
+        kept = _read(KEPT)
+    else:
+        sys.exit(f"error: there is no {KEPT.name}\n  give --bench")
+    draw(kept, _read(TEXTS)["rows"], _read(WINDOWS)["rows"], words.figure)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def costs(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -73,33 +72,19 @@ def costs(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def errors(run: Path) -> dict[str, Any]:
-    """Return the error of a finished run on new items, that of its best floor, and what it was."""
-    told = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    shots = next(word for word in told["signature"].split(" | ") if word.startswith("shots="))
-    rows = [
-        row
-        for row in told["rows"]
-        if row["metrics"]["mae"]["mean"] is not None and f"shots={row['shots']}" == shots
-    ]
-    floors = {row["row"]: row["metrics"]["mae"]["mean"] for row in rows if row["kind"] == "floor"}
-    best = min(floors, key=floors.__getitem__)
-    return {
-        "mae": next(row["metrics"]["mae"]["mean"] for row in rows if row["kind"] == "model"),
-        "floor": best,
-        "floor_mae": floors[best],
-        "signature": told["signature"],
-    }
-
-
-def draw(kept: dict[str, Any], table: dict[str, Any], path: Path) -> None:
-    """Write a PNG: cost of a user, error on new films, and a domain with few labels."""
+def draw(
+    ways: Sequence[dict[str, Any]],
+    texts: Sequence[dict[str, Any]],
+    windows: Sequence[dict[str, Any]],
+    path: Path,
+) -> None:
+    """Write a PNG: cost of a user, what text brings to new films, and a domain with few labels."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12.6, 3.9), dpi=160, layout="constrained")
         panels = figure.subplots(1, 3, width_ratios=(0.9, 1.0, 1.0))
-        _costs(panels[0], kept["costs"])
-        _new_items(panels[1], kept["pairs"])
-        _labelled(panels[2], table["rows"])
+        _costs(panels[0], ways)
+        _new_items(panels[1], texts)
+        _labelled(panels[2], windows)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
 
@@ -128,26 +113,40 @@ def _time(ms: float) -> str:
     return f"{ms:g} ms" if ms < 1e3 else f"{ms / 1e3:g} s"
 
 
-def _new_items(panel: Axes, pairs: Sequence[dict[str, Any]]) -> None:
-    for place, pair in enumerate(pairs):
-        for shift, which, color in ((-0.2, "without", PLAIN), (0.2, "with", TEXT)):
-            gain = pair[which]["floor_mae"] - pair[which]["mae"]
-            label = None if place else f"{which} text"
-            panel.bar(place + shift, gain, 0.38, color=color, label=label)
-            panel.annotate(
-                f"{gain:+.3f}",
-                (place + shift, gain),
-                xytext=(0, 2 if gain > 0 else -10),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7,
-            )
-    names = [pair["name"].replace("; ", "\n") for pair in pairs]
-    panel.set_xticks(range(len(pairs)), names, fontsize=8)
+def _new_items(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw what text takes off the error of otherwise equal rows, with 95% intervals over users."""
+    states = list(dict.fromkeys(row["state"] for row in rows))
+    gains = {
+        (row["row"], row["state"]): row["beside"]["mae"]
+        for row in rows
+        if "mae" in row.get("beside", {})
+    }
+    names = list(dict.fromkeys(name for name, _ in gains))
+    for number, name in enumerate(names):
+        told = [(place, gains[name, s]) for place, s in enumerate(states) if (name, s) in gains]
+        shift = 0.16 * (number - (len(names) - 1) / 2)
+        panel.errorbar(
+            [place + shift for place, _ in told],
+            [-one["difference"] for _, one in told],
+            [
+                [one["high"] - one["difference"] for _, one in told],
+                [one["difference"] - one["low"] for _, one in told],
+            ],
+            fmt=MARKS[number % len(MARKS)],
+            color=COLOURS[number % len(COLOURS)],
+            ms=5,
+            lw=1.2,
+            label=name.removesuffix(" + text"),
+        )
     panel.axhline(0, color=FLOOR, lw=1.2)
-    panel.set(title="new films", ylabel="MAE below the best floor's (stars)")
-    panel.margins(y=0.25)
-    panel.legend(frameon=False, loc="upper right", fontsize=8)
+    panel.set_xticks(range(len(states)), [_broken(state) for state in states], fontsize=8)
+    panel.set(title="what text brings to new films", ylabel="MAE that text takes off (stars)")
+    panel.margins(y=0.1)
+    panel.legend(frameon=False, loc="lower left", fontsize=8)
+
+
+def _broken(state: str) -> str:
+    return state.replace(" + ", "\n+ ").replace(" at ", "\nat ")
 
 
 def _labelled(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
@@ -182,13 +181,6 @@ def _labelled(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--bench", type=Path, help="JSON that bench_language.py wrote")
-    parser.add_argument(
-        "--pair",
-        nargs=3,
-        action="append",
-        metavar=("NAME", "WITHOUT", "WITH"),
-        help="runs on the same new items, without text and with it (NAME: '; ' starts a line)",
-    )
     parser.add_argument("--figure", type=Path, default=PICTURE, help="PNG (docs/figures)")
     return parser.parse_args()
 

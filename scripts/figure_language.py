@@ -29,6 +29,7 @@ PLAIN, TEXT, FLOOR = "#a8a8a8", "#0072B2", "#D55E00"
 LABELLED = {
     "features": ("seven numbers of a window", PLAIN, "-"),
     "features + texts": ("the same + text similarity", TEXT, "-"),
+    "prompt + lora (sentence encoder)": ("prompt, encoder tuned by LoRA", TEXT, "-."),
     "prompt (sentence encoder)": ("prompt, frozen encoder", TEXT, "--"),
 }
 MARKS, COLOURS = "osD^", ("#0072B2", "#009E73", "#CC79A7", "#56B4E9")
@@ -175,7 +176,7 @@ def _labelled(panel: Axes, rows: Sequence[dict[str, Any]]) -> None:
     panel.set_xticks(LABELS, [str(labels) for labels in LABELS])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.set_ylim(0.5, 0.9)
-    panel.legend(frameon=False, loc="upper left", fontsize=8)
+    panel.legend(frameon=False, loc="upper left", fontsize=8, handlelength=3)
 
 
 def _arguments() -> argparse.Namespace:

@@ -108,6 +108,7 @@ def test_places_within_an_option_take_the_options_of_its_group(ask: "Call") -> N
     assert ask("fewrec train data=pair data/target=anime scenario=mi") == ["scenario=migration"]
 
 
+@pytest.mark.slow
 def test_a_table_is_completed_by_its_rows_its_states_and_the_words_of_its_runs(ask: "Call") -> None:
     assert ask("fewrec table me") == ["melu", "metahin", "metarec"]
     assert ask("fewrec table melu --rows meta") == ["meta_ridge"]

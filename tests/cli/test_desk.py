@@ -41,6 +41,7 @@ def test_show_prints_the_yaml_with_its_comments(fewrec: "Call") -> None:
     assert "# step size of the inner loop" in shown
 
 
+@pytest.mark.slow
 def test_data_check_composes_trains_words(fewrec: "Call", monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     fake = ModuleType("fewrec_cli.experiment.describe")

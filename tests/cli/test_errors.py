@@ -251,6 +251,7 @@ def test_lists_of_options_can_be_swept(fewrec: "Call", jobs: "Jobs") -> None:
     assert chosen == [["noise"], ["drop", "mixup"], []]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["data.kinds={title:ignore}", "data.kinds.title=ignore"])
 def test_an_open_mapping_takes_any_key(word: str, fewrec: "Call", jobs: "Jobs") -> None:
     done = fewrec("train", "data=table", "data.interactions=x.csv", word)

@@ -53,6 +53,7 @@ def test_other_shots_leave_the_tasks_as_they_were(base: Path, fewrec: "Call", jo
     assert jobs.configs[-1]["scenario"]["min_interactions"] == 5 + 8
 
 
+@pytest.mark.slow
 def test_a_run_without_support_cannot_be_scored_with_one(
     base: Path, fewrec: "Call", jobs: "Jobs"
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_key_that_came_after_the_run_may_be_given(
     assert (told["further"], told["deciles"]) == (["map_multi"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["scenario.shots=5", "scenario.query=2"])
 def test_windows_keep_their_length_as_other_windows_may_be_trained_on(
     word: str, base: Path, fewrec: "Call", jobs: "Jobs"

@@ -131,6 +131,7 @@ def test_without_validation_the_strength_is_one(rated: World) -> None:
     rated.strategy.adapter.strengths = (0.01, 1.0, 100.0)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_with_1(
     folder: Path, fewrec: "Call", quick: Words
 ) -> None:

@@ -28,6 +28,7 @@ def again(
     return folder, fewrec("evaluate", f"run={finished}", f"hydra.run.dir={folder}")
 
 
+@pytest.mark.slow
 def test_unchanged_words_give_the_runs_figures_exactly(
     finished: Path, again: tuple[Path, "Outcome"]
 ) -> None:

@@ -112,6 +112,7 @@ def world_of(parts: Path, *more: str) -> World:
     return build(composed(*words(parts, *more)), QUIET)
 
 
+@pytest.mark.slow
 def test_one_process_trains_on_the_rows_of_the_whole_data(parts: Path) -> None:
     whole, alone = (world_of(parts, f"data.shard={word}") for word in ("none", "auto"))
     assert len(alone.train) == len(whole.train)

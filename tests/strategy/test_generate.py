@@ -298,6 +298,7 @@ def test_a_run_keeps_the_profiles_that_answered(tmp_path: Path) -> None:
     assert described["text"].str.startswith("Item").all()
 
 
+@pytest.mark.slow
 def test_texts_about_users_that_are_read_in_part_are_counted() -> None:
     tasks, counted, long = planted_tasks(HELD_OUT), {}, 0
     for tokens in (16, 200):
@@ -313,6 +314,7 @@ def test_texts_about_users_that_are_read_in_part_are_counted() -> None:
     assert long
 
 
+@pytest.mark.slow
 def test_writing_tells_how_far_it_is() -> None:
     strategy, _ = ready("strategy.new_tokens=4", backbone="gpt2")
     done: list[int] = []

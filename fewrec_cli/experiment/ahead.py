@@ -1,7 +1,7 @@
 """How long a training takes in which a language model learns, told before its first step."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
 import torch
@@ -23,7 +23,7 @@ LONG_S = 60.0
 def tell_length(
     backbone: Backbone,
     phase: Strategy,
-    first: Batch,
+    draw: Callable[[], Batch],
     steps: int,
     validation: Sequence[TaskBatch],
     validations: int,
@@ -37,7 +37,7 @@ def tell_length(
     Args:
         backbone: On the device it is trained on; only one that reads pairs anew is timed.
         phase: Whose loss is minimised.
-        first: This process's part of the first step.
+        draw: Makes this process's part of the first step; not called where nothing is timed.
         steps: Of the phase, at most.
         validation: What is scored after each epoch.
         validations: How often that is, at most.
@@ -45,6 +45,7 @@ def tell_length(
     """
     if not backbone.reads_anew:
         return
+    first = draw()
     device = first.user.device
     checks = sum(_pairs(batch) for batch in validation) * validations
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

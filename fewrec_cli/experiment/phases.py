@@ -85,10 +85,17 @@ def _train(
     total = _total_steps(trainer, len(feed))
     module.train()
     if total and rank == 0:
-        module.to(trainer.strategy.root_device)
-        first = feed[(0, 0)].to(trainer.strategy.root_device)
+        device = module.to(trainer.strategy.root_device).device
         checks = _validations(trainer, total, len(feed))
-        tell_length(world.backbone, phase, first, total, validation, checks, reporter)
+        tell_length(
+            world.backbone,
+            phase,
+            lambda: feed[(0, 0)].to(device),
+            total,
+            validation,
+            checks,
+            reporter,
+        )
     with reporter.stage(f"pretrain ({word})", total) as advance:
         progress.advance = advance
         _fit(trainer, module, feed, list(validation))

@@ -59,16 +59,22 @@ def told(
     monkeypatch: pytest.MonkeyPatch, first: Batch, steps: int, *, anew: bool = True, long: float = 0
 ) -> tuple[str, Reads]:
     monkeypatch.setattr(ahead, "LONG_S", long)
-    stream, backbone = io.StringIO(), Reads(anew=anew)
+    stream, backbone, drawn = io.StringIO(), Reads(anew=anew), []
+
+    def draw() -> Batch:
+        drawn.append(first)
+        return first
+
     ahead.tell_length(
         cast("Backbone", backbone),
         cast("Strategy", Learns()),
-        first,
+        draw,
         steps,
         [tasks(3, 5, 10)],
         4,
         Reporter(stream),
     )
+    assert len(drawn) == anew  # a step is not drawn for nothing
     return stream.getvalue(), backbone
 
 
